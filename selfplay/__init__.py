@@ -1,0 +1,3 @@
+"""An open-ended self-play curriculum engine for post-training language models."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The ground that the three roles stand on. Imports no role."""

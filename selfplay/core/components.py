@@ -1,0 +1,116 @@
+"""Components chosen by name: a torch-free table, and one resolver.
+
+A role's table maps names to rows; a row says where the code is, which options it takes and what it
+does. `{name: proportional, temperature: 0.5}` in a configuration becomes a `Choice` with typed
+options; `build` imports the code and calls it. `mypackage.module:Class` in place of a name plugs
+in a user's own class, whose options are its nested dataclass `Options`, if it has one.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, is_dataclass
+from typing import Any, TypeAlias
+
+from selfplay.core.errors import ConfigError, nearest
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table."""
+
+    factory: str
+    """`package.module:attribute`, imported only when the component is built."""
+    options: type
+    """A dataclass: the component's options, typed, with their defaults."""
+    summary: str
+    """What it does, in one line."""
+
+
+Table: TypeAlias = Mapping[str, Row]
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """Options of a component that has none."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A component that a configuration chose, with its typed options."""
+
+    name: str
+    factory: str
+    options: Any
+
+    def build(self, *collaborators: Any) -> Any:
+        """Imports the component and calls it with its options and its collaborators."""
+        return load_attribute(self.factory)(self.options, *collaborators)
+
+
+def component(default: str, table: Table, shorthand: tuple[str, str] | None = None) -> Any:
+    """A dataclass field that holds one choice from `table`.
+
+    Args:
+        default: name of the component chosen when nothing else is.
+        table: what there is to choose from.
+        shorthand: a component and one of its options: a bare path in place of a name means that
+            component with that option, so with `("file", "path")` the text `data/a.jsonl` means
+            `{name: file, path: data/a.jsonl}`.
+    """
+    return field(
+        default_factory=lambda: {"name": default},
+        metadata={"table": table, "shorthand": shorthand},
+    )
+
+
+def components(defaults: tuple[str, ...], table: Table) -> Any:
+    """A dataclass field that holds a list of choices from `table`."""
+    return field(
+        default_factory=lambda: [{"name": name} for name in defaults],
+        metadata={"table": table, "many": True},
+    )
+
+
+def find_row(name: str, table: Table, where: str) -> Row:
+    """The row called `name`, or a row made for a user's own `module:Class`.
+
+    Raises:
+        ConfigError: the name is in no table and is no importable `module:Class`.
+    """
+    if name in table:
+        return table[name]
+    if ":" not in name:
+        raise ConfigError(
+            f"{where}: no component is called '{name}'; {nearest(name, table)} "
+            "A component of your own is named 'package.module:Class'."
+        )
+    options = getattr(load_attribute(name, where), "Options", NoOptions)
+    if not (isinstance(options, type) and is_dataclass(options)):
+        raise ConfigError(
+            f"{where}: expected '{name}.Options' to be a dataclass; found {options!r}."
+        )
+    return Row(name, options, "yours")
+
+
+def load_attribute(path: str, where: str = "component") -> Any:
+    """The object at `package.module:attribute`.
+
+    Raises:
+        ConfigError: the module does not import, or has no such attribute.
+    """
+    module_name, _, attribute = path.partition(":")
+    if not all(part.isidentifier() for part in (*module_name.split("."), attribute)):
+        raise ConfigError(f"{where}: expected 'package.module:Class'; found '{path}'.")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise ConfigError(
+            f"{where}: cannot import '{module_name}' of '{path}': {error}. Is the folder that "
+            "holds it on PYTHONPATH?"
+        ) from error
+    if not hasattr(module, attribute):
+        hint = nearest(attribute, [name for name in vars(module) if not name.startswith("_")])
+        raise ConfigError(f"{where}: module '{module_name}' has no '{attribute}'; {hint}")
+    return getattr(module, attribute)

@@ -1,0 +1,66 @@
+"""The error vocabulary.
+
+Every message says what was expected, what was found and what to do. `cli.main` is the one place
+that catches; everywhere else errors propagate. A bad *item* (an unusable model output, a verifier
+time-out) is not an error of the program: it is recorded as missing, with its reason.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SelfplayError(Exception):
+    """Any error that the program raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigError(SelfplayError, ValueError):
+    """The configuration is wrong: an unknown key, a wrong type, an impossible combination."""
+
+    exit_code = 2
+
+
+class DataError(SelfplayError, ValueError):
+    """A prompt file, recorded groups or a rubric cannot be used as they are."""
+
+    exit_code = 3
+
+
+class ModelError(SelfplayError, RuntimeError):
+    """A model directory cannot be used, or a model returned something off contract."""
+
+    exit_code = 4
+
+
+class EndpointError(SelfplayError, RuntimeError):
+    """A model server did not answer after its retries."""
+
+    exit_code = 5
+
+
+class ResourceError(SelfplayError, RuntimeError):
+    """The machine lacks something: disk, memory, a device, an optional package."""
+
+    exit_code = 6
+
+
+class LedgerError(SelfplayError, RuntimeError):
+    """The run's database is locked, damaged, or belongs to another configuration."""
+
+    exit_code = 7
+
+
+class PausedError(SelfplayError):
+    """The run stopped on purpose with everything kept, for the reason given."""
+
+    exit_code = 8
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint that names the nearest known word, or lists what is known when none is near."""
+    options = sorted(known)
+    close = difflib.get_close_matches(word, options, n=1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(options) or 'none'}"
