@@ -1,0 +1,65 @@
+"""The `selfplay` command, and the one place that catches errors.
+
+An error that the program raises on purpose is printed as one message, and its `exit_code` is the
+process's. Anything else is a bug and shows its traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from selfplay.cli.ablate_command import ablate
+from selfplay.cli.config_command import show_config
+from selfplay.cli.digest_command import digest
+from selfplay.cli.doctor import doctor
+from selfplay.cli.estimate_command import estimate
+from selfplay.cli.evaluate_command import evaluate
+from selfplay.cli.export_command import export
+from selfplay.cli.run_command import run
+from selfplay.cli.status import status
+from selfplay.core.errors import SelfplayError
+
+INTERRUPTED = 130
+"""The exit code that shells use for a program ended by Ctrl-C."""
+
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "run": run,
+    "status": status,
+    "evaluate": evaluate,
+    "estimate": estimate,
+    "export": export,
+    "ablate": ablate,
+    "digest": digest,
+    "config": show_config,
+    "doctor": doctor,
+}
+
+app = typer.Typer(
+    help="Open-ended self-play curricula for post-training language models.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for _name, _command in COMMANDS.items():
+    app.command(_name)(_command)
+
+
+def main() -> None:
+    """Runs the command line; the console script."""
+    try:
+        app()
+    except SelfplayError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""The root of the configuration: what a run is made of. Each role owns its own part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from creator.config import CreatorConfig
+from meta.config import MetaConfig
+from selfplay.core.components import Row, Table, component
+from selfplay.core.errors import ConfigError
+from selfplay.data.prompts import PromptFileOptions
+from selfplay.data.puzzles import PuzzleOptions
+from solver.config import PolicyConfig, SolverConfig
+
+PROMPTS: Table = {
+    "puzzles": Row(
+        "selfplay.data.sources:from_puzzles", PuzzleOptions, "items of reasoning-gym generators"
+    ),
+    "file": Row(
+        "selfplay.data.sources:from_file",
+        PromptFileOptions,
+        "a JSONL, Parquet or CSV file, or a datasets directory",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """Held-out prompts taken away from the run's own, chosen by a hash of their content."""
+
+    share: float = 0.1
+    limit: int = 500
+
+
+HELDOUT: Table = {
+    **PROMPTS,
+    "split": Row(
+        "selfplay.data.sources:split_off", SplitOptions, "a share of the prompts, not trained on"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """Held-out accuracy by the verifier, on prompts that are never trained on."""
+
+    every: int = 10
+    """Rounds between evaluations; the first and the last policy are always evaluated."""
+    source: Any = component("split", HELDOUT, shorthand=("file", "path"))
+    samples: int = 4
+    """Responses per prompt for the sampled accuracy (temperature 1)."""
+    temperatures: tuple[float, ...] = (0.3, 0.6)
+    """Further temperatures, tried on the first and the last policy only."""
+
+    def check(self, where: str) -> None:
+        """Refuses impossible values.
+
+        Raises:
+            ConfigError: no samples, no interval, or a negative temperature.
+        """
+        if self.every < 1 or self.samples < 1:
+            raise ConfigError(f"{where}: `every` and `samples` are at least 1")
+        if any(temperature <= 0 for temperature in self.temperatures):
+            raise ConfigError(f"{where}.temperatures: each is above 0 (greedy is always tried)")
+
+
+@dataclass(frozen=True)
+class SaveConfig:
+    """Which policy versions are written to disk, and which stay there."""
+
+    every: int = 1
+    """Rounds between saved versions; those between are learned again after a crash."""
+    keep_last: int = 2
+    keep_every: int | None = None
+    """Versions that are a multiple of this are kept for good, besides the first."""
+
+    def check(self, where: str) -> None:
+        """Refuses impossible values.
+
+        Raises:
+            ConfigError: an interval or a count below 1.
+        """
+        if self.every < 1 or self.keep_last < 1 or (self.keep_every or 1) < 1:
+            raise ConfigError(f"{where}: `every`, `keep_last` and `keep_every` are at least 1")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A run."""
+
+    seed: int = 0
+    """All randomness derives from it."""
+    rounds: int = 60
+    token_budget: int | None = None
+    """The run ends after the round in which its generated tokens, evaluation aside, reach this."""
+    chunk: int = 64
+    """Prompts that are answered, judged and committed at once."""
+    model: PolicyConfig = field(default_factory=PolicyConfig, metadata={"shorthand": "path"})
+    """The policy that learns: a model directory or name."""
+    spaces: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    """Difficulty attributes of each `reasoning-gym` generator, their levels from easy to hard."""
+    prompts: Any = component("puzzles", PROMPTS, shorthand=("file", "path"))
+    """The original prompts; a path means `{name: file, path: …}`."""
+    recorded: str | None = None
+    """Recorded groups (JSONL) whose rewards warm-start the first round's estimates."""
+    max_missing: float = 0.5
+    """The run pauses when more than this share of a round's verdicts is missing."""
+    creator: CreatorConfig = field(default_factory=CreatorConfig)
+    solver: SolverConfig = field(default_factory=SolverConfig)
+    meta: MetaConfig = field(default_factory=MetaConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    save: SaveConfig = field(default_factory=SaveConfig)
+
+    def check(self, where: str) -> None:
+        """Refuses impossible combinations.
+
+        Raises:
+            ConfigError: negative counts, or a group objective with a single response.
+        """
+        if self.rounds < 0 or self.chunk < 1:
+            raise ConfigError("`rounds` is at least 0 and `chunk` at least 1")
+        if self.solver.sampling.n < 2:
+            raise ConfigError(
+                f"solver.sampling.n: {self.solver.objective.name} compares the responses of a "
+                f"group, so it needs at least 2 of them, found {self.solver.sampling.n}"
+            )
+
+
+GROWING = frozenset({"rounds", "token_budget", "max_missing"})
+"""Top-level keys that may change when a run goes on; any other change would mix experiments."""
