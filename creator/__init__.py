@@ -1,0 +1,1 @@
+"""The creator: estimate → sample → evolve → admit (eva, arXiv 2411.00062)."""

@@ -1,0 +1,133 @@
+"""What of the creator can be configured. Imports neither torch nor reasoning-gym."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from selfplay.core.components import NoOptions, Row, Table, component, components
+from selfplay.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class OperatorOptions:
+    """Options that every evolution operator has."""
+
+    weight: float = 1.0
+    """How often it is chosen, relative to the others."""
+
+
+@dataclass(frozen=True)
+class HarderOptions(OperatorOptions):
+    """How many attributes go one level up, how many go one level down."""
+
+    up: int = 1
+    down: int = 0
+
+
+@dataclass(frozen=True)
+class EasierOptions(OperatorOptions):
+    """As for `harder`."""
+
+    up: int = 0
+    down: int = 1
+
+
+@dataclass(frozen=True)
+class SidewaysOptions(OperatorOptions):
+    """As for `harder`."""
+
+    up: int = 1
+    down: int = 1
+
+
+@dataclass(frozen=True)
+class FreshOptions(OperatorOptions):
+    """As for `harder`."""
+
+    up: int = 0
+    down: int = 0
+
+
+@dataclass(frozen=True)
+class LengthOptions:
+    """Bounds on a prompt's length in tokens of the solver, its chat template included."""
+
+    min_tokens: int = 1
+    max_tokens: int | None = None
+    """None: whatever leaves room for an answer in the model's context."""
+
+
+ESTIMATORS: Table = {
+    "regret_gap": Row(
+        "creator.estimate:regret_gap", NoOptions, "max − min of the group's rewards (eva's default)"
+    ),
+    "uniform": Row("creator.estimate:uniform", NoOptions, "1 for every prompt: selects nothing"),
+}
+
+SAMPLERS: Table = {
+    "proportional": Row(
+        "creator.sample:proportional", NoOptions, "without replacement, in proportion to the score"
+    ),
+}
+
+OPERATORS: Table = {
+    "harder": Row("creator.operators:CurriculumEdit", HarderOptions, "one attribute a level up"),
+    "easier": Row("creator.operators:CurriculumEdit", EasierOptions, "one attribute a level down"),
+    "sideways": Row(
+        "creator.operators:CurriculumEdit", SidewaysOptions, "one attribute up, another down"
+    ),
+    "fresh": Row(
+        "creator.operators:CurriculumEdit", FreshOptions, "a new item with the parent's levels"
+    ),
+    "repeat": Row("creator.operators:Repeat", OperatorOptions, "the parent itself, asked again"),
+}
+
+GATES: Table = {
+    "duplicate": Row("creator.gates:Duplicate", NoOptions, "no prompt that the run knows already"),
+    "heldout": Row("creator.gates:Heldout", NoOptions, "no prompt of the held-out set"),
+    "length": Row("creator.gates:Length", LengthOptions, "within bounds of tokens"),
+}
+
+
+@dataclass(frozen=True)
+class CreatorConfig:
+    """How each round is composed (eva: 25 % of N are parents, 80 % evolved, 20 % originals)."""
+
+    batch: int = 64
+    """Prompts in a round."""
+    parents: float = 0.25
+    """How many distinct parents are drawn, as a share of the batch."""
+    evolved: float = 0.8
+    """Share of the batch made of children; the rest are originals."""
+    memory: int = 1
+    """Parents come from the prompts estimated in this many last rounds (1: as eva does)."""
+    fresh_samples: int = 0
+    """Samples of the current policy to estimate from, in place of those it was trained on last.
+    Costs generation, and takes away the optimism of choosing by the noise one has trained on."""
+    attempts: int = 5
+    """How often a child that was turned down is tried again with another operator."""
+    estimator: Any = component("regret_gap", ESTIMATORS)
+    sampler: Any = component("proportional", SAMPLERS)
+    operators: Any = components(("harder", "easier", "sideways", "fresh"), OPERATORS)
+    gates: Any = components(("duplicate", "heldout", "length"), GATES)
+
+    def check(self, where: str) -> None:
+        """Refuses impossible values.
+
+        Raises:
+            ConfigError: a share outside its range, an empty batch, operators that cannot be drawn.
+        """
+        for name, low in (("batch", 1), ("memory", 1), ("attempts", 1), ("fresh_samples", 0)):
+            if getattr(self, name) < low:
+                raise ConfigError(f"{where}.{name} is at least {low}, found {getattr(self, name)}")
+        if not 0.0 <= self.evolved <= 1.0:
+            raise ConfigError(f"{where}.evolved is a share from 0 to 1, found {self.evolved}")
+        if not 0.0 < self.parents <= 1.0:
+            raise ConfigError(f"{where}.parents is a share above 0 and up to 1: {self.parents}")
+        weights = [operator.options.weight for operator in self.operators]
+        if self.evolved > 0 and (min(weights, default=0) < 0 or sum(weights) <= 0):
+            raise ConfigError(
+                f"{where}.operators: children are asked for (evolved={self.evolved}), so at least "
+                "one operator needs a weight above 0 and none may have one below"
+            )

@@ -1,0 +1,91 @@
+"""Admission gates: what a child must pass to be asked. They compose with AND."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from creator.config import LengthOptions
+from selfplay.core.components import NoOptions
+from selfplay.core.types import Prompt
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the gates are told about the run."""
+
+    known: Callable[[Collection[str]], set[str]]
+    """Which of these prompt ids the run's ledger holds."""
+    heldout: frozenset[str]
+    """Texts of the held-out prompts."""
+    lengths: Callable[[Sequence[Prompt]], list[int]]
+    """Tokens of each prompt, chat template included."""
+    max_tokens: int
+    """The longest prompt that leaves room for an answer in the model's context."""
+
+
+class Gate(Protocol):
+    """One condition of admission."""
+
+    def reasons(self, prompts: Sequence[Prompt]) -> list[str]:
+        """For each prompt, why it is turned down; empty where it passes."""
+
+
+class Duplicate:
+    """Turns down a prompt that the run knows, or that stands earlier in the same list."""
+
+    def __init__(self, options: NoOptions, surroundings: Surroundings) -> None:
+        self._known = surroundings.known
+
+    def reasons(self, prompts: Sequence[Prompt]) -> list[str]:
+        """As `Gate.reasons`."""
+        seen = self._known([prompt.id for prompt in prompts])
+        reasons = []
+        for prompt in prompts:
+            reasons.append("duplicate" if prompt.id in seen else "")
+            seen.add(prompt.id)
+        return reasons
+
+
+class Heldout:
+    """Turns down a prompt whose text stands in the held-out set: it would be trained on."""
+
+    def __init__(self, options: NoOptions, surroundings: Surroundings) -> None:
+        self._heldout = surroundings.heldout
+
+    def reasons(self, prompts: Sequence[Prompt]) -> list[str]:
+        """As `Gate.reasons`."""
+        return ["held out" if prompt.text in self._heldout else "" for prompt in prompts]
+
+
+class Length:
+    """Turns down a prompt outside the bounds of tokens."""
+
+    def __init__(self, options: LengthOptions, surroundings: Surroundings) -> None:
+        self._low = options.min_tokens
+        self._high = min(options.max_tokens or surroundings.max_tokens, surroundings.max_tokens)
+        self._lengths = surroundings.lengths
+
+    def reasons(self, prompts: Sequence[Prompt]) -> list[str]:
+        """As `Gate.reasons`."""
+        return [self._reason(length) for length in self._lengths(prompts)]
+
+    def _reason(self, length: int) -> str:
+        if length > self._high:
+            return f"too long: over {self._high} tokens"
+        return f"too short: under {self._low} tokens" if length < self._low else ""
+
+
+def admit(prompts: Sequence[Prompt], gates: Sequence[Gate]) -> list[str]:
+    """For each prompt the first reason to turn it down, or an empty string.
+
+    A prompt that one gate turned down is not shown to the next.
+    """
+    verdicts = [""] * len(prompts)
+    for gate in gates:
+        standing = [i for i, reason in enumerate(verdicts) if not reason]
+        reasons = gate.reasons([prompts[i] for i in standing])
+        for i, reason in zip(standing, reasons, strict=True):
+            verdicts[i] = reason
+    return verdicts
