@@ -1,0 +1,295 @@
+"""The SQLite connection: how it is opened, its transactions, and what its errors mean.
+
+WAL mode: one writer, any number of readers at the same time, and a `kill -9` leaves the last
+committed state. `synchronous=NORMAL` may lose the last commits to a power cut, never consistency.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from selfplay.core.errors import DataError, LedgerError, ResourceError, SelfplayError
+from selfplay.ledger.schema import MIGRATIONS, check_version, migrate
+
+BUSY_SECONDS = 10.0
+QUICK_CHECK_BYTES = 64 * 2**20
+"""A larger file is not walked at opening: a damaged page is then reported when it is read."""
+
+_KEPT = "Everything committed before is kept"
+_MEANINGS: dict[int, tuple[type[SelfplayError], str]] = {
+    sqlite3.SQLITE_FULL: (
+        ResourceError,
+        f"no space left on the disk. {_KEPT}: free some space and run the same command again",
+    ),
+    sqlite3.SQLITE_IOERR: (
+        ResourceError,
+        (
+            f"the disk failed to read or write. {_KEPT}: check the disk and its free space, "
+            "then run the same command again"
+        ),
+    ),
+    sqlite3.SQLITE_READONLY: (
+        ResourceError,
+        (
+            f"it is open for reading only. {_KEPT}: make the run directory writable and run the "
+            "same command again"
+        ),
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        ResourceError,
+        (
+            "it cannot be opened: make the run directory readable and writable, or copy it to "
+            "where it is"
+        ),
+    ),
+    sqlite3.SQLITE_PERM: (
+        ResourceError,
+        "access is denied: make the run directory readable and writable",
+    ),
+    sqlite3.SQLITE_NOMEM: (
+        ResourceError,
+        f"no memory left. {_KEPT}: free some memory and run the same command again",
+    ),
+    sqlite3.SQLITE_BUSY: (
+        LedgerError,
+        f"another process is writing to it. {_KEPT}: wait for that process or stop it",
+    ),
+    sqlite3.SQLITE_CORRUPT: (
+        LedgerError,
+        (
+            "the file is damaged or cut short: restore it from a copy (together with its -wal "
+            "file, if the copy has one), or start a new run"
+        ),
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        LedgerError,
+        (
+            "expected an SQLite database, found another kind of file: check the path, restore it "
+            "from a copy, or start a new run"
+        ),
+    ),
+    sqlite3.SQLITE_CONSTRAINT: (
+        LedgerError,
+        (
+            "what is written contradicts what is there (written twice, or refers to something "
+            "that was never written). Nothing of it was kept"
+        ),
+    ),
+}
+
+
+def explain(error: sqlite3.Error, path: Path) -> SelfplayError | None:
+    """The error in the program's vocabulary; None when SQLite was merely misused."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code not in _MEANINGS:
+        return None
+    kind, meaning = _MEANINGS[code]
+    return kind(f"{path}: {meaning} ({error})")
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Errors of SQLite leave this block as errors of the program."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        meaning = explain(error, path)
+        if meaning is None:
+            raise
+        raise meaning from error
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{path}: expected text in valid Unicode, found a lone surrogate ({error}); "
+            "repair the text where it comes from"
+        ) from error
+
+
+class Database:
+    """An open ledger file."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.path = path
+        self._connection = connection
+        self._in_block = False
+        self._unfinished = 0
+
+    @classmethod
+    def create(cls, path: Path, run: Iterable[tuple[str, str]]) -> None:
+        """Makes a new file with the rows of its `run` table, whole or not at all.
+
+        Raises:
+            LedgerError: there is a file already.
+            ResourceError: the directory cannot be written.
+        """
+        if path.exists():
+            raise LedgerError(
+                f"expected no ledger at {path}, found one; resume that run, or choose another "
+                "run directory"
+            )
+        draft = path.with_name(path.name + ".new")
+        _make_writable_directory(path.parent)
+        # A journal that a killed process left behind would be played back into the new draft.
+        for leftover in (draft, draft.with_name(draft.name + "-journal")):
+            leftover.unlink(missing_ok=True)
+        with explained(path):
+            connection = sqlite3.connect(draft, isolation_level=None)
+            try:
+                migrate(connection)
+                connection.executemany("INSERT INTO run VALUES (?, ?)", run)
+            finally:
+                connection.close()
+        draft.replace(path)
+
+    @classmethod
+    def open(
+        cls, path: Path, *, read_only: bool = False, migrations: Sequence[str] = MIGRATIONS
+    ) -> Database:
+        """Opens a file and, for writing, brings its schema up to date.
+
+        Raises:
+            LedgerError: missing, no ledger, damaged, or of a newer schema.
+            ResourceError: its place cannot be written (or, reading, not even read).
+        """
+        if not path.is_file():
+            raise LedgerError(f"expected a ledger at {path}, found none; check the run directory")
+        if not read_only:
+            _check_writable(path)
+        _check_whole(path)
+        with explained(path):
+            connection = sqlite3.connect(
+                f"{path.resolve().as_uri()}?{_mode(path, read_only)}",
+                uri=True,
+                isolation_level=None,
+                timeout=BUSY_SECONDS,
+            )
+            try:
+                _prepare(connection, path, read_only, migrations)
+            except (sqlite3.Error, SelfplayError):
+                connection.close()
+                raise
+        return cls(connection, path)
+
+    def close(self) -> None:
+        """Closes the file; what is not committed is dropped."""
+        self._connection.close()
+
+    def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        with explained(self.path):
+            return self._connection.execute(sql, values).fetchall()
+
+    def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, a few at a time."""
+        with explained(self.path):
+            yield from self._connection.execute(sql)
+
+    def write(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Executes a statement once for each of `rows`, within the transaction in progress.
+
+        Raises:
+            LedgerError: no transaction is in progress, or the rows contradict what is there.
+            ResourceError: the disk is full, failing or read-only.
+        """
+        if not self._connection.in_transaction:
+            raise LedgerError(f"{self.path}: expected a write inside of a transaction")
+        with explained(self.path):
+            self._connection.executemany(sql, rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes of the block are kept, or none. A block inside of another one joins it.
+
+        Raises:
+            LedgerError: an inner block failed, and its error was swallowed on the way out.
+        """
+        if self._in_block:
+            self._unfinished += 1
+            yield
+            self._unfinished -= 1
+            return
+        with explained(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+        self._in_block, self._unfinished = True, 0
+        try:
+            yield
+            if self._unfinished:
+                raise LedgerError(f"{self.path}: a part of a transaction failed; nothing was kept")
+            with explained(self.path):
+                self._connection.execute("COMMIT")
+        finally:
+            self._in_block = False
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+
+def _prepare(
+    connection: sqlite3.Connection, path: Path, read_only: bool, migrations: Sequence[str]
+) -> None:
+    current = check_version(connection, str(path), migrations)
+    if read_only:
+        if not current:
+            raise LedgerError(
+                f"{path} has an older schema, which opening it for writing brings up to date; "
+                "resume the run once, then read it"
+            )
+        return
+    if path.stat().st_size <= QUICK_CHECK_BYTES:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise LedgerError(f"{path}: {_MEANINGS[sqlite3.SQLITE_CORRUPT][1]} ({found})")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    migrate(connection, migrations)
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _check_whole(path: Path) -> None:
+    """Refuses a file that ends within a page; whole pages that are missing SQLite notices."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(18)
+    except OSError as error:
+        raise ResourceError(f"cannot read {path} ({error}); make it readable") from error
+    page = int.from_bytes(header[16:], "big")
+    # The file format writes 65536, which does not fit there, as 1.
+    is_sqlite = header.startswith(b"SQLite format 3\0") and page > 1
+    if is_sqlite and not _has_wal(path) and path.stat().st_size % page:
+        raise LedgerError(f"{path}: {_MEANINGS[sqlite3.SQLITE_CORRUPT][1]} (half a page)")
+
+
+def _has_wal(path: Path) -> bool:
+    wal = path.with_name(path.name + "-wal")
+    return wal.exists() and wal.stat().st_size > 0
+
+
+def _mode(path: Path, read_only: bool) -> str:
+    if not read_only:
+        return "mode=rw"
+    # A WAL database needs its -shm file, which cannot be made where nothing can be written. With
+    # nothing in -wal there is nothing to coordinate, and the main file alone is the whole database.
+    return "mode=ro" if _has_wal(path) or os.access(path.parent, os.W_OK) else "immutable=1"
+
+
+def _check_writable(path: Path) -> None:
+    for place in (path, path.parent):
+        if not os.access(place, os.W_OK):
+            raise ResourceError(
+                f"{path}: {place} is read-only; make it writable, or copy the run directory to "
+                "where it is"
+            )
+
+
+def _make_writable_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(
+            f"cannot make the run directory {directory} ({error}); choose another one"
+        ) from error
+    if not os.access(directory, os.W_OK):
+        raise ResourceError(f"the run directory {directory} is read-only; choose another one")

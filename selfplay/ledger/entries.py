@@ -1,0 +1,63 @@
+"""The ledger's own rows, for what is not a core type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeAlias
+
+RubricStatus: TypeAlias = Literal["accepted", "rejected", "rolled_back"]
+
+
+@dataclass
+class StageRecord:
+    """What the body of `Ledger.commit` may say about its stage."""
+
+    round: int
+    stage: str
+    metrics: dict[str, float] = field(default_factory=dict)
+    """By name; NaN where a metric cannot be computed."""
+
+
+class MetricEntry(NamedTuple):
+    """One number of one stage."""
+
+    round: int
+    stage: str
+    name: str
+    value: float
+    """NaN when it could not be computed."""
+
+
+class CostEntry(NamedTuple):
+    """What one piece of work took. Costs vary between equal runs: the digest leaves them out."""
+
+    round: int
+    stage: str
+    role: str
+    seconds: float
+    tokens_in: int
+    tokens_out: int
+
+
+class RubricEntry(NamedTuple):
+    """One event in the life of a rubric version."""
+
+    version: int
+    parent: int | None
+    """The version it was made from; None for the first."""
+    text: str
+    """The rubric as YAML."""
+    status: RubricStatus
+    reason: str
+    round: int
+
+
+class PolicyEntry(NamedTuple):
+    """One policy version."""
+
+    version: int
+    round: int
+    sha256: str
+    """Of its weights."""
+    saved: bool
+    """Whether its directory exists."""

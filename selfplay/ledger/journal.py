@@ -1,0 +1,60 @@
+"""Which stages are done, what they measured and what they cost."""
+
+from __future__ import annotations
+
+from selfplay.ledger.codec import from_number, number
+from selfplay.ledger.database import Database
+from selfplay.ledger.entries import CostEntry, MetricEntry, StageRecord
+
+
+def add_stage(database: Database, record: StageRecord) -> None:
+    """Writes a stage's row and its metrics."""
+    key = (record.round, record.stage)
+    with database.transaction():
+        database.write("INSERT INTO stages (round, stage) VALUES (?,?)", [key])
+        database.write(
+            "INSERT INTO metrics VALUES (?,?,?,?)",
+            ((*key, name, number(value)) for name, value in record.metrics.items()),
+        )
+
+
+def stages(database: Database) -> list[tuple[int, str]]:
+    """(round, stage), in the order in which they were committed."""
+    rows = database.rows("SELECT round, stage FROM stages ORDER BY position")
+    return [(t, stage) for t, stage in rows]
+
+
+def metrics(database: Database, name: str | None) -> list[MetricEntry]:
+    """The numbers called `name` (None: all), by round."""
+    rows = database.rows(
+        "SELECT round, stage, name, value FROM metrics WHERE ?1 IS NULL OR name = ?1 "
+        "ORDER BY round, stage, name",
+        name,
+    )
+    return [MetricEntry(t, stage, called, from_number(value)) for t, stage, called, value in rows]
+
+
+def stage_metrics(database: Database, t: int, stage: str) -> dict[str, float]:
+    """The numbers of one stage, by name."""
+    rows = database.rows(
+        "SELECT name, value FROM metrics WHERE round = ? AND stage = ? ORDER BY name", t, stage
+    )
+    return {name: from_number(value) for name, value in rows}
+
+
+def add_cost(database: Database, entry: CostEntry) -> None:
+    """Appends a cost."""
+    with database.transaction():
+        database.write(
+            "INSERT INTO costs (round, stage, role, seconds, tokens_in, tokens_out) "
+            "VALUES (?,?,?,?,?,?)",
+            [entry],
+        )
+
+
+def costs(database: Database) -> list[CostEntry]:
+    """All costs, in order."""
+    rows = database.rows(
+        "SELECT round, stage, role, seconds, tokens_in, tokens_out FROM costs ORDER BY position"
+    )
+    return [CostEntry(*row) for row in rows]

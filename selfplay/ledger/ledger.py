@@ -1,0 +1,315 @@
+"""The ledger: what a run has made, and the bus between its stages.
+
+A stage reads its inputs here and writes its outputs here. The driver is the only writer; reports
+read at the same time. Every method that writes is a transaction of its own, or joins the one in
+progress; `commit` makes a stage's writes, its row and its metrics one transaction. `t` is a round.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from selfplay.core.errors import LedgerError
+from selfplay.core.types import (
+    Comparison,
+    Composition,
+    Estimate,
+    Group,
+    Prompt,
+    Rejection,
+    Verdict,
+)
+from selfplay.ledger import groups as groups_
+from selfplay.ledger import journal, pool, versions
+from selfplay.ledger.codec import canonical_json
+from selfplay.ledger.database import Database
+from selfplay.ledger.digest import digest
+from selfplay.ledger.entries import (
+    CostEntry,
+    MetricEntry,
+    PolicyEntry,
+    RubricEntry,
+    RubricStatus,
+    StageRecord,
+)
+from selfplay.ledger.groups import Decode
+
+
+class Ledger:
+    """An open ledger. A context manager that closes itself.
+
+    Writing raises `ResourceError` when the disk is full, failing or read-only, and `LedgerError`
+    when what is written contradicts what is there; either way nothing of the transaction is kept
+    and all that was committed before stays.
+    """
+
+    decode: Decode | None = None
+    """Token ids to texts. Set by the game; without it, texts are stored next to the token ids."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def create(
+        cls, path: Path, settings: Mapping[str, Any], environment: Mapping[str, Any]
+    ) -> Ledger:
+        """A new ledger in the file `path`, whole or not at all.
+
+        Raises:
+            LedgerError: there is one already.
+            ResourceError: the directory cannot be made or written.
+        """
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        rows = {"settings": settings, "environment": environment, "created": {"at": created}}
+        Database.create(path, [(key, canonical_json(value)) for key, value in rows.items()])
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False) -> Ledger:
+        """The ledger in the file `path`.
+
+        Raises:
+            LedgerError: missing, no ledger, damaged, or written by a newer program.
+            ResourceError: it cannot be written (or, with `read_only`, not even read).
+        """
+        return cls(Database.open(path, read_only=read_only))
+
+    def close(self) -> None:
+        """Closes the file; what is not committed is dropped."""
+        self._database.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # The run
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The run's resolved configuration."""
+        return self._run("settings")
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """The machine and the libraries that the run was created with."""
+        return self._run("environment")
+
+    def amend_settings(self, settings: Mapping[str, Any]) -> None:
+        """Replaces the configuration, for differences that do not mix experiments."""
+        with self.transaction():
+            self._database.write(
+                "UPDATE run SET value = ? WHERE key = 'settings'", [(canonical_json(settings),)]
+            )
+
+    def digest(self) -> str:
+        """64 hex digits that depend on all that the run has made; see `selfplay.ledger.digest`."""
+        return digest(self._database)
+
+    # Stages
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All writes of the block are kept, or none. A block inside of another one joins it."""
+        return self._database.transaction()
+
+    @contextmanager
+    def commit(self, t: int, stage: str) -> Iterator[StageRecord]:
+        """The block's writes, the stage's row and its metrics in one transaction.
+
+        Raises:
+            LedgerError: the stage was done before.
+        """
+        with self.transaction():
+            if self.stage_done(t, stage):
+                raise LedgerError(
+                    f"{self._database.path}: stage '{stage}' of round {t} was done before; "
+                    "ask `stage_done` first"
+                )
+            record = StageRecord(t, stage)
+            yield record
+            journal.add_stage(self._database, record)
+
+    def stage_done(self, t: int, stage: str) -> bool:
+        """Whether the stage was committed."""
+        query = "SELECT 1 FROM stages WHERE round = ? AND stage = ?"
+        return bool(self._database.rows(query, t, stage))
+
+    def stages(self) -> list[tuple[int, str]]:
+        """(round, stage) of all that was committed, in order."""
+        return journal.stages(self._database)
+
+    def last_round(self) -> int:
+        """The last round whose `record` stage is done; 0 if there is none."""
+        return self._count("SELECT coalesce(max(round), 0) FROM stages WHERE stage = 'record'")
+
+    def metrics(self, name: str | None = None) -> list[MetricEntry]:
+        """The numbers of all stages, or those called `name`, by round."""
+        return journal.metrics(self._database, name)
+
+    def stage_metrics(self, t: int, stage: str) -> dict[str, float]:
+        """The numbers of one stage, by name."""
+        return journal.stage_metrics(self._database, t, stage)
+
+    def add_cost(
+        self,
+        t: int,
+        stage: str,
+        role: str,
+        seconds: float,
+        tokens_in: int = 0,
+        tokens_out: int = 0,
+    ) -> None:
+        """Notes what a piece of work took. The digest leaves costs out."""
+        cost = CostEntry(t, stage, role, seconds, tokens_in, tokens_out)
+        journal.add_cost(self._database, cost)
+
+    def costs(self) -> list[CostEntry]:
+        """All costs, in order."""
+        return journal.costs(self._database)
+
+    # Prompts
+
+    def add_prompts(self, prompts: Iterable[Prompt]) -> None:
+        """Writes the prompts that are not there yet; of equal prompts the first lineage stays."""
+        pool.add_prompts(self._database, prompts)
+
+    def prompts(self, ids: Sequence[str]) -> list[Prompt]:
+        """The prompts in the order of `ids`; an unknown id is a `LedgerError`."""
+        return pool.prompts(self._database, ids)
+
+    def originals(self) -> list[Prompt]:
+        """The prompts that no operator of this run made, in order of arrival."""
+        return pool.originals(self._database)
+
+    def known(self, ids: Collection[str]) -> set[str]:
+        """Those of `ids` that are there."""
+        return pool.known(self._database, ids)
+
+    def prompt_count(self) -> int:
+        """Prompts, evolved ones included."""
+        return self._count("SELECT count(*) FROM prompts")
+
+    def add_composition(self, t: int, composition: Composition) -> None:
+        """Writes a round's prompts, those that are new included, its estimates and rejections."""
+        pool.add_composition(self._database, t, composition)
+
+    def composition(self, t: int) -> tuple[Prompt, ...]:
+        """A round's prompts in their order; empty when it has not been composed."""
+        return pool.composition(self._database, t)
+
+    def estimates(self, since: int = 0) -> list[Estimate]:
+        """What the compositions of round `since` and later rested on, oldest first."""
+        return pool.estimates(self._database, since)
+
+    def rejections(self, t: int | None = None) -> list[Rejection]:
+        """Which children a round (None: every one) did not admit."""
+        return pool.rejections(self._database, t)
+
+    # Groups
+
+    def add_groups(self, t: int, label: str, start: int, groups: Sequence[Group]) -> None:
+        """Writes a chunk of groups at positions `start`, `start` + 1, …; judged or not.
+
+        Their prompts are added where they are not there yet.
+        """
+        groups_.add_groups(self._database, t, label, start, groups, self.decode)
+
+    def groups(self, t: int, label: str) -> list[Group]:
+        """The groups in position order, with verdicts where they are judged.
+
+        Raises:
+            LedgerError: there are texts to derive from token ids, and `decode` is not set.
+        """
+        return groups_.groups(self._database, t, label, self.decode)
+
+    def group_count(self, t: int, label: str) -> int:
+        """How many groups there are, judged or not."""
+        return self._count("SELECT count(*) FROM groups WHERE round = ? AND label = ?", t, label)
+
+    def judged_count(self, t: int, label: str) -> int:
+        """How many groups are judged."""
+        query = "SELECT count(*) FROM groups WHERE round = ? AND label = ? AND judged"
+        return self._count(query, t, label)
+
+    def labels(self, t: int) -> list[str]:
+        """The labels under which a round has groups."""
+        query = "SELECT DISTINCT label FROM groups WHERE round = ? ORDER BY label"
+        return [label for (label,) in self._database.rows(query, t)]
+
+    def add_verdicts(
+        self,
+        t: int,
+        label: str,
+        start: int,
+        verdicts: Sequence[Sequence[Verdict]],
+        fingerprint: str,
+    ) -> None:
+        """Judges the groups at `start`, `start` + 1, …, which were written unjudged."""
+        groups_.add_verdicts(self._database, t, label, start, verdicts, fingerprint)
+
+    def clear_verdicts(self, t: int, label: str) -> None:
+        """Makes the groups unjudged again; their comparisons go too, the responses stay."""
+        groups_.clear_verdicts(self._database, t, label)
+
+    def add_comparisons(
+        self, t: int, label: str, start: int, comparisons: Sequence[Sequence[Comparison]]
+    ) -> None:
+        """Writes the comparisons inside the groups at `start`, `start` + 1, …"""
+        groups_.add_comparisons(self._database, t, label, start, comparisons)
+
+    def comparisons(self, t: int, label: str) -> list[list[Comparison]]:
+        """For each group, in position order, the comparisons inside it."""
+        return groups_.comparisons(self._database, t, label)
+
+    # Versions
+
+    def add_rubric(
+        self,
+        version: int,
+        parent: int | None,
+        text: str,
+        status: RubricStatus,
+        reason: str,
+        t: int,
+    ) -> None:
+        """Notes an event in the life of a rubric version; one version may have several."""
+        versions.add_rubric(self._database, RubricEntry(version, parent, text, status, reason, t))
+
+    def rubrics(self) -> list[RubricEntry]:
+        """All events of all rubric versions, in order."""
+        return versions.rubrics(self._database)
+
+    def add_policy(self, version: int, t: int, sha256: str, saved: bool) -> None:
+        """Notes a policy version; noting it again (a replay) may only change `saved`.
+
+        Raises:
+            LedgerError: the version is there with other weights or another round.
+        """
+        versions.add_policy(self._database, PolicyEntry(version, t, sha256, saved))
+
+    def mark_saved(self, version: int, saved: bool) -> None:
+        """Notes that a policy version's directory was written or deleted; not in the digest."""
+        versions.mark_saved(self._database, version, saved)
+
+    def policies(self) -> list[PolicyEntry]:
+        """All policy versions, in order."""
+        return versions.policies(self._database)
+
+    def _count(self, query: str, *values: Any) -> int:
+        return int(self._database.rows(query, *values)[0][0])
+
+    def _run(self, key: str) -> dict[str, Any]:
+        value = self._database.rows("SELECT value FROM run WHERE key = ?", key)[0][0]
+        return dict(json.loads(value))

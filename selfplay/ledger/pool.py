@@ -1,0 +1,137 @@
+"""Prompts, their lineage, and what each round was composed of."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+
+from selfplay.core.errors import LedgerError
+from selfplay.core.types import Composition, Estimate, Prompt, Rejection
+from selfplay.ledger import codec
+from selfplay.ledger.database import Database
+
+_EVERY = 2**62
+"""No round is later."""
+_INSERT = (
+    "INSERT INTO prompts (id, messages, task, answer, puzzle, extra, "
+    "operator, model, seed, round, policy_version, fingerprint) "
+    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+)
+# One JSON parameter takes any number of ids; SQLite bounds the number of plain parameters.
+_SELECT = (
+    "SELECT id, messages, task, answer, puzzle, extra, "
+    "operator, model, seed, round, policy_version, fingerprint "
+    "FROM prompts WHERE id IN (SELECT value FROM json_each(?))"
+)
+_SELECT_PARENTS = (
+    "SELECT child, parent FROM lineage "
+    "WHERE child IN (SELECT value FROM json_each(?)) ORDER BY child, position"
+)
+
+
+def add_prompts(database: Database, prompts: Iterable[Prompt]) -> None:
+    """Writes the prompts that are not there yet; of equal prompts the first lineage stays."""
+    with database.transaction():
+        unique = {prompt.id: prompt for prompt in reversed(list(prompts))}
+        there = known(database, unique)
+        fresh = [prompt for id_, prompt in reversed(unique.items()) if id_ not in there]
+        database.write(_INSERT, map(codec.prompt_row, fresh))
+        database.write(
+            "INSERT INTO lineage (child, position, parent) VALUES (?,?,?)",
+            (
+                (prompt.id, position, parent)
+                for prompt in fresh
+                for position, parent in enumerate(prompt.lineage.parents)
+            ),
+        )
+
+
+def known(database: Database, ids: Collection[str]) -> set[str]:
+    """Those of `ids` that are there."""
+    found = database.rows(
+        "SELECT id FROM prompts WHERE id IN (SELECT value FROM json_each(?))",
+        json.dumps(list(ids)),
+    )
+    return {id_ for (id_,) in found}
+
+
+def prompts(database: Database, ids: Sequence[str]) -> list[Prompt]:
+    """The prompts in the order of `ids`, repetitions included.
+
+    Raises:
+        LedgerError: an id is unknown.
+    """
+    found = _select(database, ids)
+    missing = [id_ for id_ in ids if id_ not in found]
+    if missing:
+        raise LedgerError(
+            f"{database.path}: expected prompt {missing[0]} ({len(missing)} in all), found none "
+            "with that id; check that the id belongs to this run"
+        )
+    return [found[id_] for id_ in ids]
+
+
+def originals(database: Database) -> list[Prompt]:
+    """The prompts that no operator of this run made, in order of arrival."""
+    found = database.rows(
+        "SELECT id FROM prompts WHERE operator IN ('original', 'imported') ORDER BY position"
+    )
+    return prompts(database, [id_ for (id_,) in found])
+
+
+def _select(database: Database, ids: Sequence[str]) -> dict[str, Prompt]:
+    listed = json.dumps(ids)
+    parents: dict[str, list[str]] = defaultdict(list)
+    for child, parent in database.rows(_SELECT_PARENTS, listed):
+        parents[child].append(parent)
+    rows = database.rows(_SELECT, listed)
+    return {row[0]: codec.prompt_from(row, parents.get(row[0], ())) for row in rows}
+
+
+def add_composition(database: Database, t: int, composition: Composition) -> None:
+    """Writes a round's prompts, those that are new included, its estimates and rejections."""
+    with database.transaction():
+        add_prompts(database, composition.prompts)
+        counted = codec.canonical_json(composition.metrics)
+        database.write("INSERT INTO compositions VALUES (?,?)", [(t, counted)])
+        database.write(
+            "INSERT INTO composed_prompts VALUES (?,?,?)",
+            ((t, position, prompt.id) for position, prompt in enumerate(composition.prompts)),
+        )
+        database.write(
+            "INSERT INTO estimates VALUES (?,?,?,?,?,?,?,?,?)",
+            (codec.estimate_row(t, *item) for item in enumerate(composition.estimates)),
+        )
+        database.write(
+            "INSERT INTO rejections VALUES (?,?,?,?,?)",
+            (codec.rejection_row(t, *item) for item in enumerate(composition.rejections)),
+        )
+
+
+def composition(database: Database, t: int) -> tuple[Prompt, ...]:
+    """A round's prompts in their order; empty when it has not been composed."""
+    ids = database.rows(
+        "SELECT prompt_id FROM composed_prompts WHERE round = ? ORDER BY position", t
+    )
+    return tuple(prompts(database, [id_ for (id_,) in ids]))
+
+
+def estimates(database: Database, since: int) -> list[Estimate]:
+    """What the compositions of round `since` and later rested on, oldest first."""
+    rows = database.rows(
+        "SELECT prompt_id, metric, value, n, round, policy_version, fingerprint FROM estimates "
+        "WHERE composed >= ? ORDER BY composed, position",
+        since,
+    )
+    return [codec.estimate_from(row) for row in rows]
+
+
+def rejections(database: Database, t: int | None) -> list[Rejection]:
+    """Which children a round (None: every one) did not admit."""
+    rows = database.rows(
+        "SELECT operator, parent, reason FROM rejections "
+        "WHERE round BETWEEN ? AND ? ORDER BY round, position",
+        *((0, _EVERY) if t is None else (t, t)),
+    )
+    return [Rejection(*row) for row in rows]

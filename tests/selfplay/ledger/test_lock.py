@@ -1,0 +1,77 @@
+"""Claims about the run's lock, across processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from selfplay.core.errors import LedgerError, ResourceError
+from selfplay.ledger import RunLock, holder
+
+HOLDER = """
+import sys
+from pathlib import Path
+from selfplay.ledger import RunLock
+
+with RunLock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lock."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_process_is_refused_with_the_holders_name(
+    tmp_path: Path, other: subprocess.Popen[str]
+) -> None:
+    with pytest.raises(LedgerError, match=f"in use by process {other.pid} on .* since "):
+        RunLock(tmp_path).__enter__()
+    assert f"process {other.pid} on " in (holder(tmp_path) or "")
+
+
+def test_a_killed_holder_loses_the_lock(tmp_path: Path, other: subprocess.Popen[str]) -> None:
+    other.kill()
+    other.wait()
+    assert holder(tmp_path) is None
+    with RunLock(tmp_path):
+        assert f"process {os.getpid()} on " in (holder(tmp_path) or "")
+
+
+def test_the_lock_is_released_at_the_end_of_its_block(tmp_path: Path) -> None:
+    for _ in range(2):
+        with RunLock(tmp_path):
+            pass
+        assert holder(tmp_path) is None
+
+
+def test_a_directory_that_was_never_run_has_no_holder(tmp_path: Path) -> None:
+    assert holder(tmp_path) is None
+
+
+def test_a_holder_that_has_not_written_its_name_is_starting(tmp_path: Path) -> None:
+    with RunLock(tmp_path):
+        (tmp_path / "lock").write_text("")
+        assert holder(tmp_path) == "a process that is just starting"
+
+
+def test_a_missing_directory_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ResourceError, match="make the directory writable"):
+        RunLock(tmp_path / "none").__enter__()
