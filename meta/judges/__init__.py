@@ -1,0 +1,40 @@
+"""Judges: what gives a response its reward."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from meta.rubric import Rubric
+from selfplay.core.types import Group, Verdict
+
+
+class Judge(Protocol):
+    """Judges take whole groups, so pairwise and listwise judging fit behind the same call."""
+
+    @property
+    def name(self) -> str:
+        """How fingerprints and reports call it."""
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Lowest and highest reward it gives."""
+
+    def judge(self, groups: Sequence[Group]) -> list[tuple[Verdict, ...]]:
+        """One verdict for each response, in the order of `groups` and of their responses.
+
+        A response that cannot be judged has a missing verdict with its reason, never a low reward.
+        """
+
+
+def judging_fingerprint(name: str, options: Any, rubric: Rubric | None) -> str:
+    """12 hex digits of a hash over a judge's name, its options (a dataclass) and its rubric.
+
+    Rewards under different fingerprints are never compared.
+    """
+    content = [name, asdict(options), rubric and rubric.fingerprint]
+    encoded = json.dumps(content, sort_keys=True, default=str).encode()
+    return hashlib.blake2b(encoded, digest_size=6).hexdigest()

@@ -1,0 +1,214 @@
+"""Rubrics: versioned, ordered, bounded lists of typed criteria, and their score.
+
+Each criterion is scored on its own range, clamped to it and rescaled to a share in [0, 1]; times
+its weight it is a reward or a deduction. The rubric's score is
+
+    (Σ rewards - Σ deductions + D) / (P + D)
+
+with P and D the sums of the weights of the rewards and of the deductions, so that it lies in
+[0, 1] whatever the criteria: a new version cannot move the scale under a fixed KL weight, and a
+deduction really deducts (MPO, arXiv 2504.20157, whose public code does neither). The range is the
+scorer's scale alone: 0 to 5 and 0 to 10 weigh the same.
+
+Left out: criteria that depend on each other, one rubric per cluster of prompts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from selfplay.core.checks import check_parameters
+from selfplay.core.errors import DataError, SelfplayError, nearest
+
+MAX_CRITERIA = 24
+"""A rubric's bound: more criteria than this are noise to a judge and a drift of the scale."""
+
+_SIGNS = ("reward", "deduction")
+_KINDS = ("check", "judge")
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One thing that a rubric looks at."""
+
+    id: str
+    """A word of letters, digits, `-` and `_`, unique in its rubric."""
+    text: str
+    """What is asked, in words."""
+    weight: float = 1.0
+    """Largest reward or deduction."""
+    range: tuple[float, float] = (0.0, 1.0)
+    """Lowest and highest score that its scorer gives."""
+    sign: str = "reward"
+    """`reward` or `deduction`."""
+    kind: str = "check"
+    """`check`: code scores it; `judge`: a language model does."""
+    check: str = ""
+    """Name of the check, for kind `check`."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """The check's parameters."""
+
+    def __post_init__(self) -> None:
+        where = f"criterion '{self.id}'"
+        if not re.fullmatch(r"[\w-]+", str(self.id)):
+            raise DataError(f"{where}: expected an id of letters, digits, '-' and '_'")
+        if not str(self.text).strip():
+            raise DataError(f"{where}: expected a text that says what is asked, found none")
+        _one_of(where, "sign", self.sign, _SIGNS)
+        _one_of(where, "kind", self.kind, _KINDS)
+        if not _is_number(self.weight) or not 0 < self.weight < math.inf:
+            raise DataError(f"{where}: expected a weight above 0, found {self.weight!r}")
+        object.__setattr__(self, "range", _range(where, self.range))
+        self._check_kind(where)
+
+    def _check_kind(self, where: str) -> None:
+        """Raises DataError unless check and parameters fit the kind."""
+        if self.kind == "judge":
+            if self.check or self.params:
+                raise DataError(f"{where}: kind 'judge' has no check and no params; remove them")
+            return
+        if not self.check:
+            raise DataError(f"{where}: kind 'check' needs the name of its check")
+        try:
+            check_parameters(self.check, self.params, where)
+        except SelfplayError as error:
+            raise DataError(str(error)) from error
+
+    def share(self, value: float) -> float:
+        """A score on the criterion's range, clamped and rescaled to [0, 1]."""
+        low, high = self.range
+        return (min(max(value, low), high) - low) / (high - low)
+
+
+@dataclass(frozen=True)
+class Rubric:
+    """An ordered, bounded list of criteria."""
+
+    criteria: tuple[Criterion, ...]
+    name: str = "rubric"
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.criteria) <= MAX_CRITERIA:
+            raise DataError(
+                f"rubric '{self.name}': expected 1 to {MAX_CRITERIA} criteria, "
+                f"found {len(self.criteria)}"
+            )
+        ids = [criterion.id for criterion in self.criteria]
+        repeated = sorted({name for name in ids if ids.count(name) > 1})
+        if repeated:
+            raise DataError(f"rubric '{self.name}': ids are used twice: {', '.join(repeated)}")
+        if not isinstance(self.version, int) or self.version < 1:
+            raise DataError(
+                f"rubric '{self.name}': expected a version of 1 or more, found {self.version!r}"
+            )
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits of a hash over name, version and criteria."""
+        content = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.blake2b(content.encode(), digest_size=6).hexdigest()
+
+    def score(self, values: Mapping[str, float]) -> float:
+        """The rubric's score in [0, 1] from one value per criterion id, each on its range.
+
+        Raises:
+            DataError: a criterion has no value, or one that is not finite.
+        """
+        total = largest = deductible = 0.0
+        for criterion in self.criteria:
+            value = values.get(criterion.id)
+            if value is None or not math.isfinite(value):
+                raise DataError(
+                    f"criterion '{criterion.id}': expected a finite value, found {value}"
+                )
+            deducts = criterion.sign == "deduction"
+            total += criterion.weight * criterion.share(value) * (-1 if deducts else 1)
+            deductible += criterion.weight if deducts else 0.0
+            largest += criterion.weight
+        return min(max((total + deductible) / largest, 0.0), 1.0)
+
+    def to_yaml(self) -> str:
+        """The rubric as YAML that `rubric_from_yaml` reads back."""
+        content = json.loads(json.dumps(asdict(self)))
+        ordered = {key: content[key] for key in ("name", "version", "criteria")}
+        return str(yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True))
+
+
+def read_rubric(path: Path) -> Rubric:
+    """The rubric in a YAML file.
+
+    Raises:
+        DataError: the file is absent, or is no rubric.
+    """
+    if not path.is_file():
+        siblings = [p.name for p in path.parent.glob("*.y*ml")]
+        raise DataError(f"rubric {path}: there is no such file; {nearest(path.name, siblings)}")
+    try:
+        return rubric_from_yaml(path.read_text(encoding="utf-8"))
+    except (DataError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def rubric_from_yaml(text: str) -> Rubric:
+    """The rubric that `text` spells.
+
+    Raises:
+        DataError: no YAML, an unknown or missing key, or a value that a rubric refuses.
+    """
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise DataError(f"the rubric is no YAML: {error}") from error
+    given = _arguments(content, Rubric, "rubric")
+    if not isinstance(given.get("criteria"), list):
+        raise DataError("rubric: expected 'criteria', a list with one mapping for each criterion")
+    entries = enumerate(given.pop("criteria"), start=1)
+    return Rubric(tuple(_criterion(entry, f"criterion {i}") for i, entry in entries), **given)
+
+
+def _criterion(entry: object, where: str) -> Criterion:
+    given = _arguments(entry, Criterion, where)
+    absent = [key for key in ("id", "text") if key not in given]
+    if absent:
+        raise DataError(f"{where}: needs {' and '.join(absent)}")
+    if not isinstance(given.get("params", {}), dict):
+        raise DataError(f"{where}: expected params, a mapping, found {given['params']!r}")
+    return Criterion(**given)
+
+
+def _arguments(content: object, kind: type, where: str) -> dict[str, Any]:
+    """`content` as keyword arguments of the dataclass `kind`."""
+    known = [field.name for field in fields(kind)]
+    if not isinstance(content, dict):
+        raise DataError(f"{where}: expected a mapping with {', '.join(known)}, found {content!r}")
+    for key in content:
+        if key not in known:
+            raise DataError(f"{where}: there is no key '{key}'; {nearest(str(key), known)}")
+    return dict(content)
+
+
+def _one_of(where: str, key: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise DataError(f"{where}: {key} is {' or '.join(allowed)}, found {value!r}")
+
+
+def _range(where: str, value: Any) -> tuple[float, float]:
+    """`value` as a finite, increasing pair."""
+    numbers = isinstance(value, (list, tuple)) and len(value) == 2 and all(map(_is_number, value))
+    if not numbers or not -math.inf < value[0] < value[1] < math.inf:
+        raise DataError(f"{where}: expected a range [lowest, highest], found {value!r}")
+    return (float(value[0]), float(value[1]))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

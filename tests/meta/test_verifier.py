@@ -1,0 +1,222 @@
+"""Claims about the verifier."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import meta.judges.verifier as module
+from meta.config import VerifierOptions
+from meta.judges.verifier import NEEDS_MAIN_THREAD, NOTHING_TO_VERIFY, Verifier, is_mathematical
+from selfplay.core.gym import gym_item
+from selfplay.core.types import Group, Prompt, Puzzle, Response, Verdict, user
+from selfplay.data.recorded import read_recorded, to_group
+
+SOLUTIONS = Path(__file__).parents[2].parent / "shared/data/gsm8k/example_model_solutions.jsonl"
+SUM = Puzzle("chain_sum", (("num_digits", 2), ("num_terms", 3)), 7)
+
+
+def group(prompt: Prompt, *texts: str) -> Group:
+    responses = tuple(Response(text, np.array([], np.int32), None, "recorded") for text in texts)
+    return Group(prompt, responses, "train", 0)
+
+
+def verdict(text: str, gold: str | None, options: VerifierOptions | None = None) -> Verdict:
+    prompt = Prompt(user("?"), answer=gold)
+    return Verifier(options or VerifierOptions()).judge([group(prompt, text)])[0][0]
+
+
+@pytest.mark.parametrize(
+    ("gold", "text"),
+    [
+        ("18", r"so \boxed{18}"),
+        ("18", "9 * 2 = <<9*2=18>>18\n#### 18"),
+        ("18", "She makes 18.\nA: 18"),
+        ("1000", "A: $1,000"),
+        ("1/2", r"\boxed{\frac{1}{2}}"),
+        ("0.5", "#### 1/2"),
+        (r"\frac{1}{2}", "The answer is 0.5."),
+        ("50%", "#### 50%"),
+        ("50%", "#### 0.5"),
+        ("18", "The answer is 18 eggs. 5 + 3 is 8"),
+        ("18", r"\boxed{18 eggs}"),
+        ("18", r"\boxed{18\text{ eggs}}"),
+        ("18", "x = 18"),
+        ("x^2+1", r"\boxed{1+x^2}"),
+        (r"2\pi", r"\boxed{\pi \cdot 2}"),
+        (r"\{1,2\}", r"\boxed{\{2,1\}}"),
+        ("work\n#### 18", "18"),
+        ("B", "Answer: b."),
+        ("Paris", r"\boxed{\text{Paris}}"),
+        ("3:30", "#### 3:30"),
+    ],
+)
+def test_the_right_answer_is_worth_one(gold: str, text: str) -> None:
+    found = verdict(text, gold)
+    assert found.reward == 1.0
+    assert found.scores["answered"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("gold", "text"),
+    [
+        ("18", "#### 19"),
+        ("18", r"\boxed{18} or \boxed{19}"),
+        ("18", r"\boxed{17, 18}"),
+        ("18", "#### 18 million"),
+        ("18", "A: 18 or 19"),
+        ("18", "A: 19 or 18"),
+        ("3", "- 3"),
+        ("-3", "#### 3"),
+        ("1/3", "#### 0.33"),
+        ("x^2+1", r"\boxed{x^2}"),
+        ("Paris", "Paris or London"),
+        ("3:30", "#### 3:45"),
+    ],
+)
+def test_a_wrong_answer_or_a_hedge_is_worth_zero(gold: str, text: str) -> None:
+    found = verdict(text, gold)
+    assert found.reward == 0.0
+    assert found.scores["answered"] == 1.0
+
+
+@pytest.mark.parametrize("text", ["", "   ", "I do not know"])
+def test_no_answer_is_a_wrong_answer_and_noted(text: str) -> None:
+    found = verdict(text, "18")
+    assert found.reward == 0.0
+    assert found.scores["answered"] == 0.0
+
+
+@pytest.mark.parametrize("text", ["#### " + "1" * 10_000, "1" * 10_000, r"\boxed{" * 5000 + "18"])
+def test_a_flood_of_characters_does_not_stop_the_round(text: str) -> None:
+    assert verdict(text, "18", VerifierOptions(timeout=2)).reward != 1.0
+
+
+def test_a_prompt_with_nothing_to_verify_against_is_missing() -> None:
+    assert verdict("18", None) == Verdict.missing(NOTHING_TO_VERIFY)
+
+
+def test_an_empty_gold_answer_is_missing() -> None:
+    assert "gold answer is empty" in verdict("18", " ").reason
+
+
+def test_an_expression_that_takes_too_long_is_missing_with_the_limit() -> None:
+    start = time.perf_counter()
+    found = verdict(r"\boxed{10000000000!}", "18", VerifierOptions(timeout=1))
+    assert found.reward is None
+    assert found.reason == "verifier: no result after 1 s"
+    assert time.perf_counter() - start < 5
+
+
+def test_a_scorer_that_takes_too_long_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "gym_score", lambda *_: time.sleep(30))
+    judged = Verifier(VerifierOptions(timeout=1)).judge([group(Prompt(user("?"), puzzle=SUM), "1")])
+    assert judged[0][0].reason == "verifier: no result after 1 s"
+
+
+def test_a_scorer_that_fails_is_missing_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    from reasoning_gym.arithmetic.chain_sum import ChainSumDataset
+
+    def fail(*_: object) -> float:
+        raise KeyError("metadata")
+
+    monkeypatch.setattr(ChainSumDataset, "score_answer", fail)
+    judged = Verifier(VerifierOptions()).judge([group(Prompt(user("?"), puzzle=SUM), "1")])
+    assert judged[0][0].reward is None
+    assert "chain_sum: its scorer failed" in judged[0][0].reason
+
+
+def test_a_failure_of_math_verify_is_missing_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import math_verify
+
+    def fail(*_: object, **__: object) -> bool:
+        raise ArithmeticError("no")
+
+    monkeypatch.setattr(math_verify, "verify", fail)
+    found = verdict(r"\boxed{x}", "x+1")
+    assert found.reward is None
+    assert "math-verify failed: ArithmeticError" in found.reason
+
+
+def test_a_puzzle_is_scored_by_its_generator() -> None:
+    item = gym_item(SUM.generator, dict(SUM.attributes), SUM.index)
+    asked = group(
+        Prompt(user(item.question), puzzle=SUM),
+        item.answer,
+        f"Answer: {item.answer}",
+        str(int(item.answer) + 1),
+        "",
+    )
+    rewards = [found.reward for found in Verifier(VerifierOptions()).judge([asked])[0]]
+    assert rewards == [1.0, 1.0, 0.0, 0.0]
+
+
+def test_partial_credit_counts_only_when_asked_for() -> None:
+    item = gym_item(SUM.generator, dict(SUM.attributes), SUM.index)
+    asked = [group(Prompt(user(item.question), puzzle=SUM), f"it is {item.answer}, I think")]
+    strict = Verifier(VerifierOptions()).judge(asked)[0][0]
+    lenient = Verifier(VerifierOptions(binary=False)).judge(asked)[0][0]
+    assert strict.reward == 0.0
+    assert lenient.reward == strict.scores["verifier"]
+    assert 0.0 < lenient.reward < 1.0
+
+
+def test_another_thread_compares_numbers_and_says_what_it_cannot() -> None:
+    found: list[Verdict] = []
+
+    def work() -> None:
+        found.append(verdict("#### 18", "18"))
+        found.append(verdict("Paris", "Paris"))
+        found.append(verdict(r"\boxed{x}", "x+1"))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert [one.reward for one in found] == [1.0, 1.0, None]
+    assert NEEDS_MAIN_THREAD in found[2].reason
+
+
+def test_verdicts_keep_the_order_of_groups_and_responses() -> None:
+    groups = [group(Prompt(user("?"), answer=gold), "1", "2", "3") for gold in "123"]
+    rewards = [[v.reward for v in vs] for vs in Verifier(VerifierOptions()).judge(groups)]
+    assert rewards == np.eye(3).tolist()
+
+
+@pytest.mark.parametrize("gold", ["18", "$5", "50%", r"\frac{1}{2}", "x^2+1", "(1, 2)", "2pi"])
+def test_numbers_and_expressions_are_mathematical(gold: str) -> None:
+    assert is_mathematical(gold)
+
+
+@pytest.mark.parametrize("gold", ["Paris", "B", "3:30", "Paris 1924", "18 eggs", "yes"])
+def test_words_times_and_letters_are_not(gold: str) -> None:
+    assert not is_mathematical(gold)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"extract": "box"}, "'box'; did you mean 'boxed'"),
+        ({"marker": " "}, "expected some text"),
+        ({"timeout": 0}, "1 second or more, found 0"),
+    ],
+)
+def test_a_wrong_option_is_refused(options: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        VerifierOptions(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not SOLUTIONS.exists(), reason="GSM8K's recorded solutions are not there")
+@pytest.mark.parametrize("extract", ["auto", "last_number"])
+def test_the_verifier_agrees_with_gsm8ks_recorded_labels(extract: str) -> None:
+    groups = [to_group(record) for record in read_recorded(SOLUTIONS, "gsm8k_solutions")]
+    judged = Verifier(VerifierOptions(extract=extract)).judge(groups)
+    recorded = [v.reward for one in groups for v in one.verdicts]
+    found = [v.reward for verdicts in judged for v in verdicts]
+    assert len(found) == 4 * 1319
+    assert found == recorded
