@@ -1,0 +1,1 @@
+"""Measurements against peers and baselines; each module here but the runner's has one `measure`."""
