@@ -1,0 +1,63 @@
+"""Held-out accuracy of a model outside a run; nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from meta.meta import Meta
+from selfplay.build import gather
+from selfplay.core.errors import DataError, LedgerError
+from selfplay.core.seeding import Seed
+from selfplay.core.types import Group
+from selfplay.evaluation import accuracy, samplings
+from selfplay.paths import POLICY, model_directory
+from selfplay.settings import RunConfig
+from solver.policy import Policy
+from solver.solver import Solver
+
+
+def policy_to_assess(
+    config: RunConfig, directory: Path, version: int | None, model: str | None
+) -> Path:
+    """The model directory that is meant: `model`, or a version of the run, or its first model.
+
+    Raises:
+        LedgerError: the run does not keep that version; says which it keeps.
+    """
+    if model is not None:
+        return model_directory(model)
+    kept = sorted(int(path.name) for path in (directory / POLICY).glob("[0-9]*"))
+    if version is not None and version not in kept:
+        raise LedgerError(f"{directory} has no policy version {version}; it keeps {kept}")
+    if not kept:
+        return model_directory(config.model.path)
+    return directory / POLICY / str(kept[-1] if version is None else version)
+
+
+def assess(config: RunConfig, path: Path) -> Iterator[tuple[str, dict[str, float]]]:
+    """The accuracy for each way of asking, as (metric name, metrics); yields as they come.
+
+    Raises:
+        DataError: the configuration holds nothing out.
+        ModelError: the model cannot be loaded.
+    """
+    heldout = gather(config).heldout
+    if not heldout:
+        raise DataError("the configuration holds no prompts out; set evaluation.source")
+    policy = Policy.load(replace(config.model, path=str(path)), config.solver)
+    solver, verifier = Solver(config.solver, policy), Meta(config.meta).verifier
+    seed = Seed(config.seed, ("assess",))
+    for label, sampling in samplings(config.evaluation, config.solver.sampling, edge=True).items():
+        groups: list[Group] = []
+        for start in range(0, len(heldout), config.chunk):
+            chunk = heldout[start : start + config.chunk]
+            answers = solver.respond(chunk, seed.at(label, start), sampling)
+            asked = [
+                Group(prompt, responses, "evaluate", solver.version)
+                for prompt, responses in zip(chunk, answers, strict=True)
+            ]
+            for group, verdicts in zip(asked, verifier.judge(asked), strict=True):
+                groups.append(group.judged(verdicts, verifier.fingerprint))
+        yield label, accuracy(groups, label)

@@ -1,0 +1,35 @@
+"""`selfplay estimate`: ranks recorded groups by every metric, without a run or a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def estimate(
+    path: Annotated[Path, typer.Argument(help="Recorded groups (JSONL).")],
+    layout: Annotated[
+        str, typer.Option(help="groups, or gsm8k_solutions for GSM8K's recorded answers.")
+    ] = "groups",
+    top: Annotated[int, typer.Option(help="Prompts to print per metric.")] = 10,
+    metric: Annotated[list[str] | None, typer.Option(help="Only this metric; repeatable.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Every prompt, as JSON Lines.")] = False,
+) -> None:
+    """Rank recorded prompts by how informative they are, by each metric; say where ties are."""
+    from selfplay.data.recorded import read_recorded, to_group
+    from selfplay.ranking import rank
+
+    groups = [to_group(found) for found in read_recorded(path, layout)]
+    rankings = rank(groups, metric)
+    for ranking in rankings:
+        if as_json:
+            for place in ranking.places:
+                typer.echo(json.dumps(place.as_dict(ranking.metric)))
+            continue
+        typer.echo(f"\n{ranking.metric}: {ranking.describe()}")
+        for place in ranking.places[:top]:
+            tied = f"={place.rank}" if place.tied > 1 else str(place.rank)
+            typer.echo(f"{tied:>6}  {place.value:.4g}  {place.excerpt}")

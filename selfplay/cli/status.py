@@ -1,0 +1,84 @@
+"""`selfplay status`: where a run stands, also while it runs or after a crash."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from selfplay.summary import Standing
+
+
+def status(
+    directory: Annotated[Path, typer.Argument(help="The run directory.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
+    """Say where a run stands, also a live or a crashed one."""
+    from selfplay.summary import standing
+
+    found = standing(directory)
+    if as_json:
+        typer.echo(json.dumps(found.as_dict(), indent=1))
+    else:
+        show_standing(found)
+
+
+def show_standing(found: Standing) -> None:
+    """Prints a run's figures and what to do next."""
+    typer.echo(f"\n{found.directory}: {found.state}, round {found.round} of {found.rounds}")
+    if found.holder:
+        typer.echo(f"owned by {found.holder}; last stage committed: {found.stage}")
+    typer.echo(
+        f"{found.prompts:,} prompts, {found.tokens:,} tokens generated, "
+        f"{sum(found.seconds.values()):,.0f} s ({_shares(found)})"
+    )
+    if found.rejected:
+        reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(found.rejected.items()))
+        typer.echo(f"children turned down: {reasons}")
+    for line in gain_lines(found):
+        typer.echo(line)
+    typer.echo(f"\nnext: {next_step(found)}")
+
+
+def _shares(found: Standing) -> str:
+    total = sum(found.seconds.values()) or 1.0
+    ordered = sorted(found.seconds.items(), key=lambda item: -item[1])
+    return ", ".join(f"{stage} {seconds / total:.0%}" for stage, seconds in ordered[:4])
+
+
+def gain_lines(found: Standing) -> list[str]:
+    """A small table: held-out accuracy before and after."""
+    gains = found.gains
+    if not gains:
+        return []
+    lines = ["", f"{'held-out accuracy':<18}{'before':>8}{'after':>8}{'gain':>8}"]
+    ceiling = any(gain.closed is not None for gain in gains)
+    if ceiling:
+        lines[1] += f"{'ceiling':>9}{'closed':>8}"
+    for gain in gains:
+        line = f"{gain.asked:<18}{gain.before:>8.3f}{gain.after:>8.3f}"
+        line += f"{gain.after - gain.before:>+8.3f}"
+        if gain.closed is not None:
+            line += f"{gain.ceiling:>9.3f}{gain.closed:>8.0%}"
+        lines.append(line)
+    if ceiling:
+        lines.append(
+            "ceiling: the same model trained supervised on right solutions over the whole range; "
+            "closed: the share of the way there"
+        )
+    return lines
+
+
+def next_step(found: Standing) -> str:
+    """The command that a user in this state most likely wants."""
+    if found.state == "finished":
+        return (
+            f"selfplay export {found.directory} prompts.jsonl, or go on: "
+            f"selfplay run {found.directory} rounds={found.rounds * 2 or 10}"
+        )
+    if found.state == "running":
+        return f"selfplay status {found.directory} again, or Ctrl-C in its terminal to stop it"
+    return f"selfplay run {found.directory}   goes on where it stopped"

@@ -1,0 +1,41 @@
+"""What a run was made with: libraries, threads, device. Bit-exact repetition needs the same."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+PACKAGES = (
+    "selfplay-engine",
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "accelerate",
+    "numpy",
+    "reasoning-gym",
+    "math-verify",
+)
+
+
+def environment() -> dict[str, str | int]:
+    """Versions of what computes, the threads of torch, and the machine's kind."""
+    import torch
+
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count() or 0,
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        **{package: installed(package) for package in PACKAGES},
+    }
+
+
+def installed(package: str) -> str:
+    """The version of an installed distribution, or `absent`."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"

@@ -1,0 +1,153 @@
+"""The game: one round, stage by stage, in the order in which it is played.
+
+Every stage reads what it needs from the ledger and commits what it made to it. A stage that the
+ledger holds is never repeated, so a run can stop between any two chunks and go on. Stages yield
+their progress; who plays the round decides what to do with it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from creator.creator import Creator
+from meta.meta import Meta
+from selfplay.core.errors import PausedError
+from selfplay.core.seeding import Seed
+from selfplay.core.types import GENERATED, Group, Now, Prompt
+from selfplay.evaluation import accuracy, samplings
+from selfplay.events import Event, Progress, StageDone
+from selfplay.ledger import Ledger
+from selfplay.policies import Policies
+from selfplay.rollouts import Rollouts
+from selfplay.settings import RunConfig
+from selfplay.statistics import response_metrics, verdict_metrics
+from solver.solver import Solver
+
+TRAIN = "train"
+"""Label of the groups that a round learns from."""
+
+
+@dataclass
+class Game:
+    """The players and their table."""
+
+    config: RunConfig
+    seed: Seed
+    ledger: Ledger
+    creator: Creator
+    solver: Solver
+    meta: Meta
+    rollouts: Rollouts
+    policies: Policies
+    originals: Sequence[Prompt]
+    heldout: Sequence[Prompt]
+    recorded: Sequence[Group]
+
+    def is_last(self, t: int) -> bool:
+        """Does the run end with round t, by its number or by its tokens?"""
+        spent = sum(metric.value for metric in self.ledger.metrics(GENERATED))
+        budget = self.config.token_budget
+        return t >= self.config.rounds or (budget is not None and spent >= budget)
+
+
+def play_round(game: Game, t: int) -> Iterator[Event]:
+    """One turn of the game. Round 0 only lays the table and evaluates the first policy."""
+    stages = (compose, attempt, judge, learn, evaluate, record) if t else (deal, evaluate, record)
+    for stage in stages:
+        if not game.ledger.stage_done(t, stage.__name__):
+            began = time.perf_counter()
+            yield from stage(game, t)
+            seconds = time.perf_counter() - began
+            game.ledger.add_cost(t, stage.__name__, "stage", seconds)
+            yield StageDone(
+                t, stage.__name__, seconds, game.ledger.stage_metrics(t, stage.__name__)
+            )
+
+
+def deal(game: Game, t: int) -> Iterator[Progress]:
+    """Admits the original prompts, the starting rubric, recorded groups and the first policy."""
+    with game.ledger.commit(t, "deal") as stage:
+        game.ledger.add_prompts([*game.originals, *game.heldout])
+        game.ledger.add_groups(t, TRAIN, 0, game.recorded)
+        game.ledger.add_policy(game.solver.version, t, game.policies.save(game.solver), saved=True)
+        if game.meta.rubric:
+            text = game.meta.rubric.to_yaml()
+            game.ledger.add_rubric(
+                game.meta.rubric.version, None, text, "accepted", "the run starts with it", t
+            )
+        stage.metrics = {"originals": len(game.originals), "heldout": len(game.heldout)}
+    yield Progress(t, "deal", 1, 1)
+
+
+def compose(game: Game, t: int) -> Iterator[Progress]:
+    """The creator estimates, samples parents, evolves them, admits children, adds originals."""
+    now = Now(t, game.solver.version, game.meta.fingerprint)
+    composition = game.creator.compose(
+        now,
+        game.ledger.groups(t - 1, TRAIN),
+        game.originals,
+        game.rollouts.probe(t, game.meta),
+        game.seed.at(t, "compose"),
+    )
+    with game.ledger.commit(t, "compose") as stage:
+        game.ledger.add_composition(t, composition)
+        stage.metrics = dict(composition.metrics)
+    yield Progress(t, "compose", 1, 1)
+
+
+def attempt(game: Game, t: int) -> Iterator[Progress]:
+    """The solver answers every prompt n times."""
+    yield from game.rollouts.answer(t, TRAIN, "train", game.ledger.composition(t))
+    with game.ledger.commit(t, "attempt") as stage:
+        stage.metrics = response_metrics(game.ledger.groups(t, TRAIN))
+
+
+def judge(game: Game, t: int) -> Iterator[Progress]:
+    """Meta scores every response."""
+    yield from game.rollouts.judge(t, TRAIN, game.meta)
+    metrics = verdict_metrics(game.ledger.groups(t, TRAIN))
+    if metrics["missing"] > game.config.max_missing:
+        game.ledger.clear_verdicts(t, TRAIN)
+        raise PausedError(
+            f"{metrics['missing']:.0%} of round {t}'s verdicts are missing, more than max_missing="
+            f"{game.config.max_missing:.0%}. The responses are kept: mend the judge or raise "
+            "max_missing, then run the same command again"
+        )
+    with game.ledger.commit(t, "judge") as stage:
+        stage.metrics = metrics
+
+
+def learn(game: Game, t: int) -> Iterator[Progress]:
+    """The solver optimises on the round's groups; the new policy version is saved when due."""
+    yield Progress(t, "learn", 0, 1)
+    metrics = game.solver.learn(game.ledger.groups(t, TRAIN), game.seed.at(t, "learn"))
+    with game.ledger.commit(t, "learn") as stage:
+        if game.policies.due(game.solver.version) or game.is_last(t):
+            sha256 = game.policies.save(game.solver)
+            game.ledger.add_policy(game.solver.version, t, sha256, saved=True)
+        stage.metrics = metrics
+    yield Progress(t, "learn", 1, 1)
+
+
+def evaluate(game: Game, t: int) -> Iterator[Progress]:
+    """Every few rounds: the held-out prompts, by the verifier, greedy and sampled."""
+    edge = t == 0 or game.is_last(t)
+    metrics: dict[str, float] = {}
+    if game.heldout and (edge or t % game.config.evaluation.every == 0):
+        plans = samplings(game.config.evaluation, game.config.solver.sampling, edge)
+        for label, sampling in plans.items():
+            yield from game.rollouts.answer(t, label, "evaluate", game.heldout, sampling)
+            yield from game.rollouts.judge(t, label, game.meta.verifier)
+            metrics |= accuracy(game.ledger.groups(t, label), label)
+    with game.ledger.commit(t, "evaluate") as stage:
+        stage.metrics = metrics
+
+
+def record(game: Game, t: int) -> Iterator[Progress]:
+    """The round is over; policy versions that are not to be kept go."""
+    with game.ledger.commit(t, "record") as stage:
+        stage.metrics = {}
+    game.policies.prune()
+    yield Progress(t, "record", 1, 1)

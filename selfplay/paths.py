@@ -1,0 +1,15 @@
+"""Where things lie in a run directory and in the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+LEDGER = "ledger.db"
+POLICY = "policy"
+TINY = Path(__file__).parent / "tiny" / "policy"
+"""The policy that ships with the project."""
+
+
+def model_directory(name: str) -> Path:
+    """The model directory that a configuration names; `tiny` is the one that ships."""
+    return TINY if name == "tiny" else Path(name)

@@ -1,0 +1,112 @@
+"""Asking and judging in chunks: the part of the game that costs.
+
+Chunks follow from the list of prompts, each is committed when it is done, and one that the ledger
+holds is not repeated. So a crash loses at most the chunk in flight, and a stage that goes on after
+one gives what an uninterrupted stage would have given.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import Protocol
+
+from selfplay.core.seeding import Seed
+from selfplay.core.types import Group, Probe, Prompt, Purpose, Response, Sampling, Verdict
+from selfplay.events import Progress
+from selfplay.ledger import Ledger
+
+
+class Respondent(Protocol):
+    """Who answers: the solver."""
+
+    @property
+    def version(self) -> int:
+        """Policy version."""
+
+    def respond(
+        self, prompts: Sequence[Prompt], seed: Seed, sampling: Sampling | None = None
+    ) -> list[tuple[Response, ...]]:
+        """The responses of each prompt."""
+
+
+class Judge(Protocol):
+    """Who judges: the reward of the game, or the verifier of an evaluation."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names everything that its verdicts depend on."""
+
+    def judge(self, groups: Sequence[Group]) -> list[tuple[Verdict, ...]]:
+        """One verdict for each response of each group."""
+
+
+class Rollouts:
+    """Generates and judges groups into the ledger."""
+
+    def __init__(
+        self, ledger: Ledger, solver: Respondent, sampling: Sampling, seed: Seed, chunk: int
+    ) -> None:
+        self._ledger = ledger
+        self._solver = solver
+        self._sampling = sampling
+        self._seed = seed
+        self._chunk = chunk
+
+    def answer(
+        self,
+        t: int,
+        label: str,
+        purpose: Purpose,
+        prompts: Sequence[Prompt],
+        sampling: Sampling | None = None,
+    ) -> Iterator[Progress]:
+        """Answers the prompts that the ledger has no answers to yet under (t, label)."""
+        sampling = sampling or self._sampling
+        for start in range(self._ledger.group_count(t, label), len(prompts), self._chunk):
+            chunk = prompts[start : start + self._chunk]
+            began = time.perf_counter()
+            answers = self._solver.respond(chunk, self._seed.at(t, label, start), sampling)
+            seconds = time.perf_counter() - began
+            groups = [
+                Group(prompt, responses, purpose, self._solver.version)
+                for prompt, responses in zip(chunk, answers, strict=True)
+            ]
+            tokens = sum(response.length for responses in answers for response in responses)
+            with self._ledger.transaction():
+                self._ledger.add_groups(t, label, start, groups)
+                self._ledger.add_cost(t, label, "generate", seconds, tokens_out=tokens)
+            yield Progress(t, label, start + len(chunk), len(prompts), tokens)
+
+    def judge(self, t: int, label: str, judge: Judge) -> Iterator[Progress]:
+        """Judges the groups under (t, label) that have no verdicts yet."""
+        start = self._ledger.judged_count(t, label)
+        groups = self._ledger.groups(t, label)
+        for first in range(start, len(groups), self._chunk):
+            chunk = groups[first : first + self._chunk]
+            began = time.perf_counter()
+            verdicts = judge.judge(chunk)
+            seconds = time.perf_counter() - began
+            with self._ledger.transaction():
+                self._ledger.add_verdicts(t, label, first, verdicts, judge.fingerprint)
+                self._ledger.add_cost(t, label, "judge", seconds)
+            yield Progress(t, label, first + len(chunk), len(groups))
+
+    def probe(self, t: int, judge: Judge) -> Probe:
+        """A probe for round t: its k-th call is recorded under the label `probe:k`."""
+        calls = count()
+
+        def ask(prompts: Sequence[Prompt], n: int) -> list[Group]:
+            label = f"probe:{next(calls)}"
+            sampling = replace(self._sampling, n=n)
+            with self._ledger.transaction():
+                self._ledger.add_prompts(prompts)
+            for _ in self.answer(t, label, "estimate", prompts, sampling):
+                pass
+            for _ in self.judge(t, label, judge):
+                pass
+            return self._ledger.groups(t, label)
+
+        return ask

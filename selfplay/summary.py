@@ -1,0 +1,140 @@
+"""Where a run stands, read from its directory alone; works on live, crashed and finished runs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from selfplay.core.types import GENERATED
+from selfplay.evaluation import GREEDY, SAMPLED
+from selfplay.ledger import Ledger
+from selfplay.ledger.lock import holder
+from selfplay.paths import LEDGER, model_directory
+
+HELDOUT = "heldout/"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A run's figures."""
+
+    directory: str
+    state: str
+    """`running`, `stopped` (goes on when started again) or `finished`."""
+    holder: str | None
+    """The process that owns the run now."""
+    round: int
+    rounds: int
+    stage: str
+    """The last stage committed."""
+    prompts: int
+    rejected: Mapping[str, int]
+    """Children turned down, by reason."""
+    tokens: int
+    """Generated, evaluation included."""
+    training_tokens: int
+    """Generated for training and estimates: what `token_budget` counts."""
+    seconds: Mapping[str, float]
+    """Wall-clock time by stage."""
+    metrics: Mapping[str, float]
+    """The newest value of every metric."""
+    evaluations: Mapping[int, Mapping[str, float]]
+    """Held-out accuracy by round and by how the prompts were asked."""
+    ceiling: Mapping[str, float]
+    """Held-out accuracy of the same model trained supervised on right solutions, where known."""
+
+    @property
+    def gains(self) -> list[Gain]:
+        """First against newest accuracy: greedy, sampled, and each at its best temperature."""
+        if len(self.evaluations) < 2:
+            return []
+        first = self.evaluations[min(self.evaluations)]
+        last = self.evaluations[max(self.evaluations)]
+        rows = [
+            Gain(name, first[label], last[label], self.ceiling.get(label))
+            for name, label in (("greedy", GREEDY), ("sampled, T=1", SAMPLED))
+            if label in first and label in last
+        ]
+        if len(first) > len(rows):
+            best = max(self.ceiling.values(), default=None)
+            rows.append(Gain("best temperature", max(first.values()), max(last.values()), best))
+        return rows
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {**asdict(self), "gains": [asdict(gain) for gain in self.gains]}
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Held-out accuracy before and after, asked in one way."""
+
+    asked: str
+    before: float
+    after: float
+    ceiling: float | None
+
+    @property
+    def closed(self) -> float | None:
+        """Share of the distance from the first policy to the ceiling; None without a ceiling."""
+        if self.ceiling is None or self.ceiling <= self.before:
+            return None
+        return (self.after - self.before) / (self.ceiling - self.before)
+
+
+def standing(directory: Path) -> Standing:
+    """Reads a run.
+
+    Raises:
+        LedgerError: there is no readable ledger in the directory.
+    """
+    with Ledger.open(directory / LEDGER, read_only=True) as ledger:
+        settings, stages, owner = ledger.settings, ledger.stages(), holder(directory)
+        metrics = ledger.metrics()
+        evaluations: dict[int, dict[str, float]] = {}
+        for metric in metrics:
+            if metric.name.startswith(HELDOUT) and metric.name.count("/") == 1:
+                evaluations.setdefault(metric.round, {})[metric.name] = metric.value
+        seconds: dict[str, float] = {}
+        tokens = 0
+        for cost in ledger.costs():
+            tokens += cost.tokens_out
+            if cost.role == "stage":
+                seconds[cost.stage] += cost.seconds
+        done = [t for t, stage in stages if stage == "record"]
+        spent = int(sum(metric.value for metric in metrics if metric.name == GENERATED))
+        return Standing(
+            directory=str(directory),
+            state="running" if owner else _state(settings, max(done, default=-1), spent),
+            holder=owner,
+            round=max(done, default=0),
+            rounds=settings["rounds"],
+            stage=stages[-1][1] if stages else "none",
+            prompts=ledger.prompt_count(),
+            rejected=dict(Counter(rejection.reason for rejection in ledger.rejections())),
+            tokens=tokens,
+            training_tokens=spent,
+            seconds=dict(seconds),
+            metrics={metric.name: metric.value for metric in metrics},
+            evaluations=evaluations,
+            ceiling=ceiling(settings),
+        )
+
+
+def _state(settings: Mapping[str, Any], done: int, spent: int) -> str:
+    budget = settings["token_budget"]
+    over = done >= settings["rounds"] or (budget is not None and done >= 0 and spent >= budget)
+    return "finished" if over else "stopped"
+
+
+def ceiling(settings: Mapping[str, Any]) -> dict[str, float]:
+    """What the model's directory says of its ceiling in `quality.json`; empty where it does not."""
+    path = model_directory(settings["model"]["path"]) / "quality.json"
+    if not path.is_file():
+        return {}
+    found: dict[str, float] = json.loads(path.read_text()).get("ceiling", {})
+    return {HELDOUT + name: value for name, value in found.items() if isinstance(value, float)}

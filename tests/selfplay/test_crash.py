@@ -1,0 +1,96 @@
+"""kill -9 at random instants, the same command again: the same ledger and the same weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.selfplay.small_runs import SMALL, digest
+
+KILLS = 25
+
+DRIVER = """
+# Imports once, then forks a child for each life of the run; SIGKILL ends all but the last.
+import json, os, random, signal, sys, time
+from pathlib import Path
+from selfplay.build import open_game
+from selfplay.config import load_config
+from selfplay.run import play
+
+out, kills, *overrides = sys.argv[1:]
+
+def live(directory):
+    with open_game(load_config("tiny", overrides), Path(directory)) as game:
+        for _ in play(game):
+            pass
+
+def child(directory):
+    pid = os.fork()
+    if pid == 0:
+        live(directory)
+        os._exit(0)
+    return pid
+
+began = time.perf_counter()
+_, status = os.waitpid(child(out + "/whole"), 0)
+assert status == 0, status
+whole = time.perf_counter() - began
+
+rng = random.Random(0)
+killed, instants = 0, []
+while killed < int(kills):
+    pid = child(out + "/killed")
+    delay = rng.uniform(0.0, 2.5 * whole / int(kills)) + 0.3 * rng.random()
+    time.sleep(delay)
+    os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    killed += os.WIFSIGNALED(status)
+    instants.append(delay)
+    if not os.WIFSIGNALED(status):
+        break
+_, status = os.waitpid(child(out + "/killed"), 0)
+assert status == 0, status
+print(json.dumps({"killed": killed, "whole": whole, "instants": instants}))
+"""
+
+
+def test_a_run_killed_at_twenty_random_instants_ends_like_one_that_was_not(tmp_path: Path) -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER, str(tmp_path), str(KILLS), *SMALL, "rounds=12"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert report["killed"] >= 20, report
+    assert digest(tmp_path / "killed") == digest(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_after_the_chunk_and_the_command_goes_on(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "selfplay", "run", "tiny", *SMALL, "--json"]
+    command += ["--out", str(tmp_path / "run")]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert first.stdout is not None
+    for line in first.stdout:
+        if json.loads(line)["round"] == 1:
+            break
+    first.send_signal(number)
+    _, told = first.communicate(timeout=60)
+    assert first.returncode == 130
+    assert "leaving after the chunk" in told
+    again = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout.splitlines()[-1])["round"] == 4

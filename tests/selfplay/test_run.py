@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from selfplay.build import open_game
+from selfplay.core.errors import ConfigError, LedgerError, ResourceError
+from selfplay.ledger import Ledger
+from selfplay.paths import LEDGER
+from selfplay.run import play
+from selfplay.summary import standing
+from tests.selfplay.small_runs import digest, play_out, small
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("runs") / "whole"
+    play_out(directory)
+    return directory
+
+
+def test_a_run_that_stops_after_any_event_ends_like_one_that_does_not(
+    finished: Path, tmp_path: Path
+) -> None:
+    directory = tmp_path / "interrupted"
+    events = 0
+    while True:
+        with open_game(small(), directory) as game:
+            seen = sum(1 for _ in islice(play(game), 3))
+        events += seen
+        if seen < 3:
+            break
+    assert events > 30
+    assert digest(directory) == digest(finished)
+
+
+def test_another_seed_gives_another_run(finished: Path, tmp_path: Path) -> None:
+    assert play_out(tmp_path / "other", "seed=1") != digest(finished)
+
+
+def test_playing_a_finished_run_changes_nothing(finished: Path) -> None:
+    before = digest(finished)
+    with open_game(small(), finished) as game:
+        assert list(play(game)) == []
+    assert digest(finished) == before
+
+
+def test_learning_stages_after_the_last_saved_version_are_learned_again(tmp_path: Path) -> None:
+    whole, behind = tmp_path / "whole", tmp_path / "behind"
+    play_out(whole, "save.every=10")
+    with open_game(small("save.every=10"), behind) as game:
+        for event in play(game):
+            if (event.round, event.stage) == (3, "judge"):
+                break
+    assert [path.name for path in (behind / "policy").iterdir()] == ["0"]
+    with open_game(small("save.every=10"), behind) as game:
+        stages = [event.stage for event in play(game)]
+    assert stages[:2] == ["learn again", "learn again"]
+    assert digest(behind) == digest(whole)
+
+
+def test_a_damaged_policy_version_is_replaced_by_an_older_one(tmp_path: Path) -> None:
+    whole, damaged = tmp_path / "whole", tmp_path / "damaged"
+    play_out(whole, "save.every=1", "save.keep_last=3")
+    with open_game(small("save.every=1", "save.keep_last=3"), damaged) as game:
+        for event in play(game):
+            if (event.round, event.stage) == (4, "compose"):
+                break
+    weights = damaged / "policy" / "3" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-64] + bytes(64))
+    with open_game(small("save.every=1", "save.keep_last=3"), damaged) as game:
+        for _ in play(game):
+            pass
+    assert digest(damaged) == digest(whole)
+
+
+def test_only_configured_policy_versions_stay(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    play_out(directory, "rounds=6", "save.every=1", "save.keep_last=2", "save.keep_every=3")
+    assert sorted(path.name for path in (directory / "policy").iterdir()) == ["0", "3", "5", "6"]
+
+
+def test_more_rounds_extend_a_finished_run(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    play_out(directory, "rounds=2")
+    play_out(directory, "rounds=3")
+    assert standing(directory).round == 3
+    assert standing(directory).state == "finished"
+
+
+def test_another_configuration_is_refused_with_the_keys_that_differ(finished: Path) -> None:
+    with (
+        pytest.raises(LedgerError, match=r"keys differ: creator\.batch, solver\.learning_rate"),
+        open_game(small("creator.batch=9", "solver.learning_rate=0.5"), finished),
+    ):
+        pass
+
+
+def test_a_second_owner_is_refused_and_told_who_the_first_is(tmp_path: Path) -> None:
+    with open_game(small(), tmp_path / "run") as game:
+        next(play(game))
+        with (
+            pytest.raises(LedgerError, match=r"pid \d+"),
+            open_game(small(), tmp_path / "run"),
+        ):
+            pass
+
+
+def test_a_truncated_ledger_is_a_clear_error(finished: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "cut"
+    directory.mkdir()
+    whole = (finished / LEDGER).read_bytes()
+    (directory / LEDGER).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(LedgerError, match=r"ledger\.db"), open_game(small(), directory):
+        pass
+
+
+def test_a_wrong_pass_through_option_is_refused_before_the_ledger_is_made(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ConfigError, match="los_type"),
+        open_game(small("solver.trl.los_type=grpo"), tmp_path / "run"),
+    ):
+        pass
+    assert not (tmp_path / "run" / LEDGER).exists()
+
+
+def test_a_token_budget_ends_the_run_after_the_round_that_reaches_it(tmp_path: Path) -> None:
+    play_out(tmp_path / "run", "rounds=50", "token_budget=200")
+    found = standing(tmp_path / "run")
+    assert found.training_tokens >= 200
+    assert found.round < 50
+    assert max(found.evaluations) == found.round
+
+
+def test_a_policy_folder_that_cannot_be_written_loses_nothing(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    with open_game(small("save.every=1"), directory) as game:
+        for event in play(game):
+            if (event.round, event.stage) == (1, "judge"):
+                break
+    obstacle = directory / "policy"
+    obstacle.rename(directory / "aside")
+    obstacle.write_text("a file where the folder should be")
+    with (
+        pytest.raises((ResourceError, LedgerError), match="policy"),
+        open_game(small("save.every=1"), directory) as game,
+    ):
+        for _ in play(game):
+            pass
+    obstacle.unlink()
+    (directory / "aside").rename(obstacle)
+    with open_game(small("save.every=1"), directory) as game:
+        for _ in play(game):
+            pass
+        assert game.ledger.last_round() == 4
+
+
+def test_recorded_groups_warm_start_the_first_round(tmp_path: Path) -> None:
+    recorded = tmp_path / "recorded.jsonl"
+    recorded.write_text(
+        '{"prompt": "What is 1 + 1?", "answer": "2", "responses": ["2", "3"], "rewards": [1, 0]}\n'
+        '{"prompt": "What is 1 + 2?", "answer": "3", "responses": ["3", "3"], "rewards": [1, 1]}\n'
+    )
+    directory = tmp_path / "run"
+    play_out(directory, "rounds=1", f"recorded={recorded}")
+    with Ledger.open(directory / LEDGER, read_only=True) as ledger:
+        values = [estimate.value for estimate in ledger.estimates() if estimate.round == 1]
+    assert sorted(values) == [0.0, 1.0]
