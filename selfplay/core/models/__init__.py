@@ -1,0 +1,1 @@
+"""Text-model backends, one file each, imported only when one is used."""
