@@ -28,7 +28,7 @@ from selfplay.game import Game
 from selfplay.ledger import Ledger
 from selfplay.ledger.lock import RunLock
 from selfplay.paths import LEDGER, POLICY, model_directory
-from selfplay.policies import Policies
+from selfplay.policies import Policies, writing
 from selfplay.rollouts import Rollouts
 from selfplay.settings import GROWING, RunConfig
 from solver.policy import Policy
@@ -53,6 +53,8 @@ def open_game(loaded: Loaded[RunConfig], directory: Path) -> Iterator[Game]:
         ConfigError, DataError, ModelError: something that the configuration names cannot be used.
     """
     config = loaded.config
+    with writing(directory):
+        directory.mkdir(parents=True, exist_ok=True)
     with RunLock(directory):
         exists = (directory / LEDGER).exists()
         if exists:
@@ -131,11 +133,13 @@ def seat(
     """Puts the players at the table."""
     seed = Seed(config.seed)
     sampling = config.solver.sampling
+    room = solver.context - sampling.max_new_tokens
+    refuse_long([*material.originals, *material.heldout], solver, room)
     surroundings = Surroundings(
         known=ledger.known,
         heldout=frozenset(prompt.text for prompt in material.heldout),
         lengths=solver.prompt_lengths,
-        max_tokens=solver.context - sampling.max_new_tokens,
+        max_tokens=room,
     )
     return Game(
         config=config,
@@ -150,6 +154,23 @@ def seat(
         heldout=material.heldout,
         recorded=recorded_groups(config, solver),
     )
+
+
+def refuse_long(prompts: Sequence[Prompt], solver: Solver, room: int) -> None:
+    """Prompts that leave no room for an answer end the run before it begins.
+
+    Raises:
+        DataError: says how many there are, how long the first is and how it begins.
+    """
+    lengths = solver.prompt_lengths(prompts)
+    long = [i for i, length in enumerate(lengths) if length > room]
+    if long:
+        raise DataError(
+            f"{len(long)} of {len(prompts)} prompts are longer than the {room} tokens that the "
+            f"model's context of {solver.context} leaves beside max_new_tokens; the first has "
+            f"{lengths[long[0]]} and begins '{prompts[long[0]].text[:60]}'. Drop them, lower "
+            "solver.sampling.max_new_tokens, or take a model with a longer context"
+        )
 
 
 def recorded_groups(config: RunConfig, solver: Solver) -> list[Group]:

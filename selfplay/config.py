@@ -98,10 +98,10 @@ def shipped_configs() -> dict[str, Path]:
     package = Path(__file__).parent
     folders = [package / "configs", package.parent / "configs"]
     return {
-        path.stem: path
+        path.relative_to(folder).with_suffix("").as_posix(): path
         for folder in folders
         if folder.is_dir()
-        for path in sorted(folder.glob("*.yaml"))
+        for path in sorted(folder.rglob("*.yaml"))
     }
 
 

@@ -122,8 +122,11 @@ def judge(game: Game, t: int) -> Iterator[Progress]:
 def learn(game: Game, t: int) -> Iterator[Progress]:
     """The solver optimises on the round's groups; the new policy version is saved when due."""
     yield Progress(t, "learn", 0, 1)
+    began = time.perf_counter()
     metrics = game.solver.learn(game.ledger.groups(t, TRAIN), game.seed.at(t, "learn"))
+    seconds = time.perf_counter() - began
     with game.ledger.commit(t, "learn") as stage:
+        game.ledger.add_cost(t, "learn", "train", seconds)
         if game.policies.due(game.solver.version) or game.is_last(t):
             sha256 = game.policies.save(game.solver)
             game.ledger.add_policy(game.solver.version, t, sha256, saved=True)

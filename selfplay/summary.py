@@ -99,7 +99,7 @@ def standing(directory: Path) -> Standing:
         for metric in metrics:
             if metric.name.startswith(HELDOUT) and metric.name.count("/") == 1:
                 evaluations.setdefault(metric.round, {})[metric.name] = metric.value
-        seconds: dict[str, float] = {}
+        seconds: dict[str, float] = defaultdict(float)
         tokens = 0
         for cost in ledger.costs():
             tokens += cost.tokens_out

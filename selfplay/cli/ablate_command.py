@@ -11,7 +11,9 @@ import typer
 
 
 def ablate(
-    path: Annotated[str, typer.Argument(help="The grid: a YAML file.")],
+    source: Annotated[
+        str, typer.Argument(help="The grid: a YAML file, or a shipped one, such as curriculum.")
+    ],
     overrides: Annotated[list[str] | None, typer.Argument(help="key=value, e.g. seeds=3.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where the runs go. Default: runs/ablations/<file>.")
@@ -21,10 +23,12 @@ def ablate(
 ) -> None:
     """Run a grid of overrides × seeds; print means and paired differences with intervals."""
     from selfplay.ablation import AblationConfig, cells, run_cells, table
-    from selfplay.config import load_config
+    from selfplay.config import load_config, shipped_configs
 
-    config = load_config(path, overrides or [], AblationConfig).config
-    directory = out or Path("runs") / "ablations" / Path(path).stem
+    shipped = f"ablations/{source}"
+    name = shipped if shipped in shipped_configs() else source
+    config = load_config(name, overrides or [], AblationConfig).config
+    directory = out or Path("runs") / "ablations" / Path(source).stem
     grid = cells(config, directory)
     typer.echo(f"{len(grid)} runs in {directory}, {workers} at a time", err=as_json)
     for done, cell in enumerate(run_cells(grid, workers), start=1):
