@@ -12,6 +12,7 @@ Left out: composite data sets, reasoning-gym's own curriculum state and its leve
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +27,10 @@ Level = int | float
 _SEED = 0
 """Seed of every generator; an item is told from its siblings by its index alone."""
 
+_ROUNDING = 1e-9
+"""Partial credit that is summed up may pass 1 by this much. It stays partial: `spell_backward`
+gives such a score to the right letters with more after them, and exactly 1 to right answers."""
+
 _SCORER_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -38,6 +43,23 @@ _SCORER_ERRORS = (
     ValueError,
 )
 """What scorers are known to raise on odd answers; anything else is a fault and propagates."""
+
+EVALUATING = frozenset(
+    {
+        "binary_matrix",
+        "countdown",
+        "intermediate_integration",
+        "n_queens",
+        "polynomial_multiplication",
+        "puzzle24",
+        "simple_integration",
+        "spiral_matrix",
+        "string_insertion",
+    }
+)
+"""Generators whose scorers run the response as Python (`eval`, or sympy's parser, which uses it).
+
+They are refused: a policy's text is never evaluated."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +129,8 @@ def gym_score(
         score = float(dataset.score_answer(response_text, entry))
     except _SCORER_ERRORS as error:
         raise DataError(f"{generator}: its scorer failed on the response: {error!r}") from error
+    if 1.0 < score < 1.0 + _ROUNDING:
+        return math.nextafter(1.0, 0.0)
     if not 0.0 <= score <= 1.0:
         raise DataError(f"{generator}: expected a score in [0, 1], its scorer gave {score}")
     return score
@@ -130,6 +154,11 @@ def _dataset(generator: str, key: tuple[tuple[str, Level], ...]) -> Any:
     """Build the (lazy, virtually endless) data set for one generator and configuration."""
     from reasoning_gym.factory import create_dataset
 
+    if generator in EVALUATING:
+        raise ConfigError(
+            f"{generator}: its scorer in reasoning-gym runs the response as Python code, and text "
+            "of a model is never evaluated here; choose another generator"
+        )
     fields = _curriculum_fields(generator)
     config: dict[str, Level] = {}
     for attribute, value in key:
