@@ -171,12 +171,13 @@ def _sequences(policy: Policy, groups: Sequence[Group]) -> list[tuple[list[int],
 def _solver(shape: Shape, model: Path, objective: str) -> Solver:
     options = RlooOptions(beta=0.0) if objective == "rloo" else DpoOptions()
     config = SolverConfig(
-        policy=PolicyConfig(path=str(model), device="cpu", threads=1),
         sampling=Sampling(n=shape.responses, max_new_tokens=shape.response_tokens),
         objective=Choice(objective, OBJECTIVES[objective].factory, options),
         micro_batch_tokens=shape.micro_batch_tokens,
     )
-    return Solver(config, Policy.load(config))
+    return Solver(
+        config, Policy.load(PolicyConfig(path=str(model), device="cpu", threads=1), config)
+    )
 
 
 def _groups(shape: Shape, solver: Solver) -> list[Group]:

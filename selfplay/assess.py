@@ -14,6 +14,7 @@ from selfplay.core.types import Group
 from selfplay.evaluation import accuracy, samplings
 from selfplay.paths import POLICY, model_directory
 from selfplay.settings import RunConfig
+from solver.config import LoraConfig
 from solver.policy import Policy
 from solver.solver import Solver
 
@@ -46,7 +47,9 @@ def assess(config: RunConfig, path: Path) -> Iterator[tuple[str, dict[str, float
     heldout = gather(config).heldout
     if not heldout:
         raise DataError("the configuration holds no prompts out; set evaluation.source")
-    policy = Policy.load(replace(config.model, path=str(path)), config.solver)
+    # An adapter's directory brings its adapter along; only a run puts a new one on top.
+    chosen = replace(config.model, path=str(path), lora=LoraConfig())
+    policy = Policy.load(chosen, config.solver)
     solver, verifier = Solver(config.solver, policy), Meta(config.meta).verifier
     seed = Seed(config.seed, ("assess",))
     for label, sampling in samplings(config.evaluation, config.solver.sampling, edge=True).items():

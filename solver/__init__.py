@@ -1,0 +1,1 @@
+"""The solver: respond, pair, optimise. Importing the package imports no torch."""

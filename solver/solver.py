@@ -1,0 +1,118 @@
+"""The solver role: answers prompts, learns from judged groups, saves and restores its policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfplay.core.seeding import Seed
+from selfplay.core.types import Chat, Group, Prompt, Response, Sampling
+from solver.checkpoint import restore_policy, save_policy
+from solver.config import SolverConfig
+from solver.policy import Policy
+from solver.schedule import check_schedule, rate_factor
+from solver.trainers.recorded import Objective
+
+
+class Solver:
+    """One policy under one objective.
+
+    Learning is a function of (policy state, groups, seed): the state is weights, AdamW's moments
+    and the version, and `save` writes all of it.
+    """
+
+    def __init__(self, config: SolverConfig, policy: Policy) -> None:
+        """Raises ConfigError if the objective's options or the schedule cannot be followed."""
+        check_schedule(config.schedule, config.rounds, config.warmup_rounds)
+        self._config = config
+        self._policy = policy
+        self._objective: Objective = config.objective.build(config)
+
+    @property
+    def version(self) -> int:
+        """Learning stages done."""
+        return self._policy.version
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self._policy.model.name
+
+    @property
+    def policy(self) -> Policy:
+        """The live policy, for roles that share its model."""
+        return self._policy
+
+    def respond(
+        self,
+        prompts: Sequence[Prompt],
+        seed: Seed,
+        sampling: Sampling | None = None,
+        n: int | None = None,
+    ) -> list[tuple[Response, ...]]:
+        """Responses of each prompt, in order.
+
+        Args:
+            sampling: how to draw; the configuration's training sampling when None.
+            n: responses per prompt in place of `sampling.n`.
+
+        Raises:
+            ModelError: a prompt does not fit the model's context.
+        """
+        chosen = sampling or self._config.sampling
+        chosen = replace(chosen, n=n) if n is not None else chosen
+        return self._policy.model.generate([p.messages for p in prompts], chosen, seed)
+
+    def learn(self, groups: Sequence[Group], seed: Seed) -> dict[str, float]:
+        """One learning stage; the version advances even when nothing could be learned from.
+
+        Returns:
+            loss, grad_norm, steps, tokens (in the passes), kl (nats per response, to the stage's
+            start), learning_rate, groups_used / _tied / _unscored, responses_missing, and the
+            trainer's own.
+
+        Raises:
+            ModelError: the gradient is not finite; restore an earlier version to go on.
+        """
+        config = self._config
+        factor = rate_factor(self.version, config.schedule, config.rounds, config.warmup_rounds)
+        rate = config.learning_rate * factor
+        self._policy.set_learning_rate(rate)
+        missing = sum(len(g.responses) - int(np.isfinite(g.rewards).sum()) for g in groups)
+        metrics = self._objective.learn(self._policy, groups, seed)
+        self._policy.version += 1
+        return metrics | {"learning_rate": rate, "responses_missing": float(missing)}
+
+    def save(self, directory: Path) -> str:
+        """Writes the policy's whole state; returns its SHA-256. See `solver.checkpoint`."""
+        return save_policy(self._policy, directory)
+
+    def restore(self, directory: Path) -> None:
+        """Goes back (or on) to a saved state. Raises ModelError if it cannot be used."""
+        restore_policy(self._policy, directory)
+
+    def prompt_ids(self, chats: Sequence[Chat]) -> list[list[int]]:
+        """Token ids of each chat under the model's template."""
+        return self._policy.model.prompt_ids(chats)
+
+    def prompt_lengths(self, prompts: Sequence[Prompt]) -> list[int]:
+        """Tokens of each prompt, chat template included."""
+        return [len(ids) for ids in self.prompt_ids([prompt.messages for prompt in prompts])]
+
+    def tokenize(self, text: str) -> list[int]:
+        """Token ids of a recorded response, without special tokens."""
+        ids: list[int] = self._policy.pretrained.tokenizer(text, add_special_tokens=False).input_ids
+        return ids
+
+    @property
+    def context(self) -> int:
+        """Most tokens that prompt and response may have together."""
+        return self._policy.pretrained.context
+
+    def decode(self, token_ids: Sequence[NDArray[np.int32]]) -> list[str]:
+        """The text of each response, without special tokens."""
+        return self._policy.model.decode(token_ids)

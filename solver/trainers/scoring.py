@@ -1,0 +1,110 @@
+"""Log-probabilities of recorded tokens under a module.
+
+Sequences are padded on the right, so that causal attention needs no mask and positions are those
+of generation. TRL's fused output head saves memory but is slower than plain logits where these
+fit; the plain path is taken up to `PLAIN_LOGITS` of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from trl.trainer.utils import FusedCausalLMOutput
+
+from solver.trainers.batches import IGNORED, Row, micro_batches, padded_labels, padded_rows
+
+PLAIN_LOGITS = 2**26
+"""Largest number of logits held at once: 256 MB of float32."""
+
+
+@dataclass(frozen=True)
+class TokenScorer:
+    """Stands in for a module that TRL calls with `labels` and `fused_lm_head`."""
+
+    module: Any
+    temperature: float = 1.0
+    plain_logits: int = PLAIN_LOGITS
+
+    def __call__(
+        self, input_ids: torch.Tensor, labels: torch.Tensor, **options: Any
+    ) -> FusedCausalLMOutput:
+        """Scores the tokens whose label is not ignored.
+
+        Args:
+            input_ids: shape (B, L), padded on the right.
+            labels: shape (B, L); `IGNORED` where no score is wanted.
+            options: of TRL's call; the attention mask is dropped, a router's request is kept.
+
+        Returns:
+            `log_probs`, `entropy`, `mean_logits`, `is_top1`: shape (B, L - 1), zero where ignored.
+        """
+        kept = {key: options[key] for key in ("output_router_logits",) if key in options}
+        mask_BT = labels[:, 1:] != IGNORED
+        first = int(mask_BT.any(dim=0).to(torch.int8).argmax())
+        width = mask_BT.size(1) - first
+        vocabulary = self.module.get_output_embeddings().weight.size(0)
+        if width * mask_BT.size(0) * vocabulary > self.plain_logits:
+            fused: FusedCausalLMOutput = self.module(
+                input_ids=input_ids, labels=labels, fused_lm_head=True, **kept
+            )
+            return fused
+        output = self.module(
+            input_ids=input_ids[:, :-1], use_cache=False, logits_to_keep=width, **kept
+        )
+        logits_NV = output.logits[mask_BT[:, first:]].float() / self.temperature
+        scores = _scores(logits_NV, labels[:, 1:][mask_BT])
+        spread = {
+            name: score_N.new_zeros(mask_BT.shape).masked_scatter(mask_BT, score_N)
+            for name, score_N in scores.items()
+        }
+        return FusedCausalLMOutput(
+            **spread, label_mask=mask_BT, aux_loss=getattr(output, "aux_loss", None)
+        )
+
+
+def _scores(logits_NV: torch.Tensor, targets_N: torch.Tensor) -> dict[str, torch.Tensor]:
+    logps_NV = torch.log_softmax(logits_NV, dim=-1)
+    logps_N = logps_NV.gather(1, targets_N[:, None])[:, 0]
+    with torch.no_grad():
+        return {
+            "log_probs": logps_N,
+            "entropy": -(logps_NV.exp() * logps_NV).sum(dim=-1),
+            "mean_logits": logits_NV.mean(dim=-1),
+            "is_top1": logps_N >= logps_NV.amax(dim=-1),
+        }
+
+
+def token_logps(
+    module: Any,
+    rows: Sequence[Row],
+    pad_id: int,
+    temperature: float = 1.0,
+    mixed_precision: bool = False,
+) -> list[NDArray[np.float32]]:
+    """Log-probability (nats) of every response token of `rows[i]`: shape (T_i,). No gradients."""
+    vocabulary = module.get_output_embeddings().weight.size(0)
+    budget = max(1, PLAIN_LOGITS // vocabulary)
+    scorer = TokenScorer(module, temperature, plain_logits=1 << 62)
+    device = module.device
+    autocast = torch.autocast(device.type, torch.bfloat16) if mixed_precision else nullcontext()
+    found: dict[int, NDArray[np.float32]] = {}
+    was_training = module.training
+    module.eval()
+    with torch.no_grad(), autocast:
+        for chunk in micro_batches(range(len(rows)), [row.length for row in rows], budget):
+            chosen = [rows[i] for i in chunk]
+            ids_BL = padded_rows(chosen, pad_id).to(device)
+            scores_BT = scorer(ids_BL, padded_labels(chosen).to(device)).log_probs
+            assert scores_BT is not None
+            for i, row, scores_T in zip(
+                chunk, chosen, scores_BT.float().cpu().numpy(), strict=True
+            ):
+                found[i] = scores_T[len(row.prompt_ids) - 1 : row.length - 1].copy()
+    module.train(was_training)
+    return [found[i] for i in range(len(rows))]
