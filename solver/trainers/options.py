@@ -35,8 +35,8 @@ OWNED = (
     (
         "the objective's own options set it (solver.objective)",
         (
-            "beta epsilon epsilon_high normalize_advantages loss_type precompute_ref_ sync_ref_model "
-            "ref_model_ reward_ num_generations mask_truncated_ ld_alpha"
+            "beta epsilon epsilon_high normalize_advantages loss_type precompute_ref_ "
+            "sync_ref_model ref_model_ reward_ num_generations mask_truncated_ ld_alpha"
         ),
     ),
     (
@@ -45,8 +45,8 @@ OWNED = (
             "use_vllm vllm_ temperature top_p top_k min_p repetition_penalty generation_ "
             "use_transformers_ transformers_ max_completion_length max_length truncation_mode "
             "max_prompt_length chat_template_ cache_implementation steps_per_generation "
-            "shuffle_dataset remove_unused_columns dataset_ dataloader_ pad_to_multiple_of pad_token "
-            "padding_free ds3_gather_ label_names"
+            "shuffle_dataset remove_unused_columns dataset_ dataloader_ pad_to_multiple_of "
+            "pad_token padding_free ds3_gather_ label_names"
         ),
     ),
     (

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.selfplay.small_runs import SMALL, digest
+from selfplay.ledger import Ledger
+from selfplay.paths import LEDGER
+from tests.selfplay.small_runs import SMALL, digest, play_out
 
 KILLS = 25
 
@@ -94,3 +96,39 @@ def test_a_signal_leaves_after_the_chunk_and_the_command_goes_on(
     again = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout.splitlines()[-1])["round"] == 4
+
+
+FULL_DISK = """
+# A file size limit stands in for a full disk: the kernel refuses the write in the same place.
+import resource, signal, sys
+from pathlib import Path
+from selfplay.build import open_game
+from selfplay.config import load_config
+from selfplay.core.errors import ResourceError
+from selfplay.run import play
+
+out, *overrides = sys.argv[1:]
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+with open_game(load_config("tiny", overrides), Path(out)) as game:
+    for event in play(game):
+        if (event.round, event.stage) == (1, "judge"):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
+"""
+
+
+def test_a_full_disk_ends_the_run_with_advice_and_loses_nothing(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    overrides = [*SMALL, "save.every=1"]
+    full = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(directory), *overrides],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "ResourceError" in full.stderr
+    assert "Nothing committed is lost" in full.stderr
+    with Ledger.open(directory / LEDGER, read_only=True) as ledger:
+        assert ledger.stage_done(1, "judge")
+        assert not ledger.stage_done(1, "learn")
+    assert play_out(directory, "save.every=1") == play_out(tmp_path / "whole", "save.every=1")
