@@ -102,7 +102,7 @@ def test_a_second_owner_is_refused_and_told_who_the_first_is(tmp_path: Path) -> 
     with open_game(small(), tmp_path / "run") as game:
         next(play(game))
         with (
-            pytest.raises(LedgerError, match=r"pid \d+"),
+            pytest.raises(LedgerError, match=r"in use by process \d+"),
             open_game(small(), tmp_path / "run"),
         ):
             pass
