@@ -22,7 +22,7 @@ from selfplay.core.gym import check_space
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Prompt
 from selfplay.data.recorded import read_recorded, to_group
-from selfplay.data.sources import gym_spaces, original, without
+from selfplay.data.sources import dealt, gym_spaces, without
 from selfplay.environment import environment
 from selfplay.game import Game
 from selfplay.ledger import Ledger
@@ -59,7 +59,8 @@ def open_game(loaded: Loaded[RunConfig], directory: Path) -> Iterator[Game]:
         exists = (directory / LEDGER).exists()
         if exists:
             refuse_other_settings(loaded, directory)
-        material = gather(config)
+        material = dealt_material(config, directory) if exists else None
+        material = material or gather(config)
         meta = Meta(config.meta)
         solver = Solver(config.solver, load_policy(config))
         with open_ledger(loaded, directory, exists) as ledger:
@@ -90,20 +91,43 @@ def gather(config: RunConfig) -> Material:
         ConfigError: a space that reasoning-gym does not have.
         DataError: a prompt file cannot be used, or nothing is left to train on.
     """
-    spaces = gym_spaces(config.spaces)
-    for space in spaces.values():
-        check_space(space)
+    spaces = checked_spaces(config)
     seed = Seed(config.seed)
 
-    def read(choice: Choice, name: str, prompts: Sequence[Prompt] = ()) -> list[Prompt]:
-        return [original(found) for found in choice.build(spaces, seed.at(name), prompts)]
+    def read(choice: Choice, operator: str, prompts: Sequence[Prompt] = ()) -> list[Prompt]:
+        found = choice.build(spaces, seed.at(operator), prompts)
+        return [dealt(prompt, operator) for prompt in found]
 
-    prompts = read(config.prompts, "prompts")
+    prompts = read(config.prompts, "original")
     heldout = read(config.evaluation.source, "heldout", prompts)
     originals = without(prompts, heldout)
     if not originals:
         raise DataError("no prompt is left to train on once the held-out ones are taken away")
     return Material(spaces, originals, heldout)
+
+
+def checked_spaces(config: RunConfig) -> Spaces:
+    """The configuration's difficulty spaces.
+
+    Raises:
+        ConfigError: a generator, attribute or level that reasoning-gym does not have.
+    """
+    spaces = gym_spaces(config.spaces)
+    for space in spaces.values():
+        check_space(space)
+    return spaces
+
+
+def dealt_material(config: RunConfig, directory: Path) -> Material | None:
+    """The prompts that the run in `directory` started with; None if it stopped before that.
+
+    They are read from the ledger and not made again: a prompt file may have changed since.
+    """
+    with Ledger.open(directory / LEDGER, read_only=True) as ledger:
+        if not ledger.stage_done(0, "deal"):
+            return None
+        originals, heldout = ledger.made_by("original"), ledger.made_by("heldout")
+    return Material(checked_spaces(config), originals, heldout)
 
 
 def load_policy(config: RunConfig) -> Policy:
@@ -177,5 +201,8 @@ def recorded_groups(config: RunConfig, solver: Solver) -> list[Group]:
     """Recorded groups for the first round's estimates; nothing is learned from them."""
     if config.recorded is None:
         return []
-    found = read_recorded(Path(config.recorded))
-    return [to_group(recorded, solver.tokenize, "estimate") for recorded in found]
+    groups = [
+        to_group(found, solver.tokenize, "estimate")
+        for found in read_recorded(Path(config.recorded))
+    ]
+    return [replace(group, prompt=dealt(group.prompt, "imported")) for group in groups]

@@ -61,7 +61,7 @@ class Lineage:
     parents: tuple[str, ...] = ()
     """Ids of the prompts it was evolved from; empty for an original."""
     operator: str = "original"
-    """Name of the evolution operator, or `original`, or `imported`."""
+    """Name of the evolution operator; or `original`, `heldout` or `imported` without one."""
     model: str = ""
     """Name of the model that wrote it; empty when code did."""
     seed: int = 0

@@ -38,8 +38,12 @@ def puzzle_prompts(
     if not spaces:
         raise ConfigError("puzzles need at least one generator in `spaces`, found none")
     seed = seed if options.seed is None else Seed(options.seed, ("puzzles",))
-    ladders = [all_levels(space) for space in narrowed(spaces, options.levels).values()]
-    names = list(spaces)
+    # Sorted, since the order in which a file names things says nothing.
+    held = narrowed(spaces, options.levels)
+    names = sorted(held)
+    ladders = [
+        all_levels(GymSpace(name, dict(sorted(held[name].levels.items())))) for name in names
+    ]
     prompts: dict[str, Prompt] = {}
     misses = 0
     for i in count():

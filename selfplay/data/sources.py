@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from selfplay.core.gym import GymSpace, Level
 from selfplay.core.seeding import Seed
-from selfplay.core.types import Prompt
+from selfplay.core.types import Lineage, Prompt
 from selfplay.data.prompts import PromptFileOptions, read_prompts
 from selfplay.data.puzzles import PuzzleOptions, puzzle_prompts
 
@@ -65,6 +65,9 @@ def without(prompts: Sequence[Prompt], heldout: Sequence[Prompt]) -> list[Prompt
     return [prompt for prompt in prompts if prompt.text not in texts]
 
 
-def original(prompt: Prompt) -> Prompt:
-    """The prompt as an original of its run, whatever lineage it came with."""
-    return replace(prompt, lineage=replace(prompt.lineage, parents=(), operator="original"))
+def dealt(prompt: Prompt, operator: str) -> Prompt:
+    """The prompt as one that its run starts with, whatever lineage it came with.
+
+    `operator` is `original`, `heldout` or `imported`.
+    """
+    return replace(prompt, lineage=Lineage(operator=operator, seed=prompt.lineage.seed))

@@ -189,9 +189,9 @@ class Ledger:
         """The prompts in the order of `ids`; an unknown id is a `LedgerError`."""
         return pool.prompts(self._database, ids)
 
-    def originals(self) -> list[Prompt]:
-        """The prompts that no operator of this run made, in order of arrival."""
-        return pool.originals(self._database)
+    def made_by(self, operator: str) -> list[Prompt]:
+        """The prompts of one operator (or `original`, `heldout`, `imported`), as they arrived."""
+        return pool.made_by(self._database, operator)
 
     def known(self, ids: Collection[str]) -> set[str]:
         """Those of `ids` that are there."""

@@ -72,11 +72,9 @@ def prompts(database: Database, ids: Sequence[str]) -> list[Prompt]:
     return [found[id_] for id_ in ids]
 
 
-def originals(database: Database) -> list[Prompt]:
-    """The prompts that no operator of this run made, in order of arrival."""
-    found = database.rows(
-        "SELECT id FROM prompts WHERE operator IN ('original', 'imported') ORDER BY position"
-    )
+def made_by(database: Database, operator: str) -> list[Prompt]:
+    """The prompts whose lineage names this operator, in order of arrival."""
+    found = database.rows("SELECT id FROM prompts WHERE operator = ? ORDER BY position", operator)
     return prompts(database, [id_ for (id_,) in found])
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from selfplay.build import open_game
+from selfplay.cli.run_command import resume
+from selfplay.config import load_config
 from selfplay.core.errors import ConfigError, LedgerError, ResourceError
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
@@ -34,6 +36,43 @@ def test_a_run_that_stops_after_any_event_ends_like_one_that_does_not(
             break
     assert events > 30
     assert digest(directory) == digest(finished)
+
+
+def test_a_run_goes_on_from_its_directory_alone(finished: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    with open_game(small(), directory) as game:
+        for event in play(game):
+            if (event.round, event.stage) == (2, "attempt"):
+                break
+    with open_game(resume(directory, []), directory) as game:
+        for _ in play(game):
+            pass
+    assert digest(directory) == digest(finished)
+
+
+def test_prompts_come_from_the_ledger_once_the_run_has_begun(tmp_path: Path) -> None:
+    path = tmp_path / "prompts.jsonl"
+    path.write_text(
+        "".join(f'{{"prompt": "What is {i} + 1?", "answer": "{i + 1}"}}\n' for i in range(30))
+    )
+    loaded = load_config(
+        "own",
+        [
+            f"prompts={path}",
+            "model=tiny",
+            "rounds=1",
+            "creator.batch=4",
+            "solver.sampling.n=2",
+            "solver.sampling.max_new_tokens=4",
+            "evaluation.samples=1",
+        ],
+    )
+    with open_game(loaded, tmp_path / "run") as game:
+        next(play(game))
+        before = [prompt.id for prompt in game.originals], [p.id for p in game.heldout]
+    path.unlink()
+    with open_game(loaded, tmp_path / "run") as game:
+        assert ([prompt.id for prompt in game.originals], [p.id for p in game.heldout]) == before
 
 
 def test_another_seed_gives_another_run(finished: Path, tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_ablate_compares_arms_within_seeds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "error", "message"),
     [
-        (["prompts=nowhere.jsonl"], DataError, r"nowhere\.jsonl"),
+        (["recorded=nowhere.jsonl"], DataError, r"nowhere\.jsonl"),
         (["creator.bach=3"], ConfigError, "did you mean 'batch'|creator.batch"),
         (["solver.sampling.n=1"], ConfigError, "at least 2"),
         (["model=no/such/model"], ModelError, "no/such/model"),
@@ -181,6 +181,11 @@ def test_bad_input_is_one_clear_error(
 ) -> None:
     with pytest.raises(error, match=message):
         call("run", "tiny", *SMALL, *overrides, "--out", str(tmp_path / "run"))
+
+
+def test_a_missing_prompt_file_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere\.jsonl"):
+        call("run", "own", "prompts=nowhere.jsonl", "model=tiny", "--out", str(tmp_path / "run"))
 
 
 def test_a_prompt_longer_than_the_context_is_refused_before_the_run(tmp_path: Path) -> None:

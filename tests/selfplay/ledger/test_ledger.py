@@ -137,7 +137,8 @@ def test_lineage_keeps_the_order_of_parents(ledger: Ledger) -> None:
 def test_originals_leave_out_the_evolved(ledger: Ledger) -> None:
     original, imported = Prompt(user("z")), Prompt(user("b"), lineage=Lineage(operator="imported"))
     ledger.add_prompts([original, imported, child_of(original)])
-    assert ledger.originals() == [original, imported]
+    assert ledger.made_by("original") == [original]
+    assert ledger.made_by("imported") == [imported]
 
 
 def test_known_says_which_ids_are_there(ledger: Ledger) -> None:
