@@ -22,7 +22,8 @@ from selfplay.core.gym import check_space
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Prompt
 from selfplay.data.recorded import read_recorded, to_group
-from selfplay.data.sources import dealt, gym_spaces, without
+from selfplay.data.sources import dealt, gym_spaces
+from selfplay.data.split import without
 from selfplay.environment import environment
 from selfplay.game import Game
 from selfplay.ledger import Ledger

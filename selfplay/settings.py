@@ -11,6 +11,7 @@ from selfplay.core.components import Row, Table, component
 from selfplay.core.errors import ConfigError
 from selfplay.data.prompts import PromptFileOptions
 from selfplay.data.puzzles import PuzzleOptions
+from selfplay.data.split import SplitOptions
 from solver.config import PolicyConfig, SolverConfig
 
 PROMPTS: Table = {
@@ -25,18 +26,10 @@ PROMPTS: Table = {
 }
 
 
-@dataclass(frozen=True)
-class SplitOptions:
-    """Held-out prompts taken away from the run's own, chosen by a hash of their content."""
-
-    share: float = 0.1
-    limit: int = 500
-
-
 HELDOUT: Table = {
     **PROMPTS,
     "split": Row(
-        "selfplay.data.sources:split_off", SplitOptions, "a share of the prompts, not trained on"
+        "selfplay.data.sources:from_split", SplitOptions, "a share of the prompts, not trained on"
     ),
 }
 

@@ -136,5 +136,13 @@ def ceiling(settings: Mapping[str, Any]) -> dict[str, float]:
     path = model_directory(settings["model"]["path"]) / "quality.json"
     if not path.is_file():
         return {}
-    found: dict[str, float] = json.loads(path.read_text()).get("ceiling", {})
-    return {HELDOUT + name: value for name, value in found.items() if isinstance(value, float)}
+    found: Mapping[str, Mapping[str, float]] = json.loads(path.read_text()).get("ceiling", {})
+    return {metric_of(asked): shares["all"] for asked, shares in found.items()}
+
+
+def metric_of(asked: str) -> str:
+    """The evaluation's name for what `quality.json` calls `greedy` or `temperature 0.5`."""
+    if asked == "greedy":
+        return GREEDY
+    temperature = float(asked.removeprefix("temperature "))
+    return SAMPLED if temperature == 1.0 else f"{HELDOUT}t{temperature:g}"

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from selfplay.core.gym import GymSpace, Level
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Lineage, Prompt
 from selfplay.data.prompts import PromptFileOptions, read_prompts
 from selfplay.data.puzzles import PuzzleOptions, puzzle_prompts
-
-if TYPE_CHECKING:
-    from selfplay.settings import SplitOptions
+from selfplay.data.split import SplitOptions, split_off
 
 Spaces = Mapping[str, GymSpace]
 
@@ -47,22 +44,11 @@ def from_file(
     return read_prompts(options).prompts
 
 
-def split_off(
+def from_split(
     options: SplitOptions, spaces: Spaces, seed: Seed, prompts: Sequence[Prompt] = ()
 ) -> list[Prompt]:
-    """Those of the run's own prompts whose hash falls below the share, up to the limit.
-
-    Membership depends on a prompt's content alone, so a longer file keeps the split that a
-    shorter one had.
-    """
-    threshold = int(options.share * 2**64)
-    return [prompt for prompt in prompts if int(prompt.id, 16) < threshold][: options.limit]
-
-
-def without(prompts: Sequence[Prompt], heldout: Sequence[Prompt]) -> list[Prompt]:
-    """`prompts` less those whose text is held out."""
-    texts = {prompt.text for prompt in heldout}
-    return [prompt for prompt in prompts if prompt.text not in texts]
+    """A share of the run's own prompts."""
+    return split_off(options, prompts)
 
 
 def dealt(prompt: Prompt, operator: str) -> Prompt:

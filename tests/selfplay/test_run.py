@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from itertools import islice
 from pathlib import Path
 
@@ -52,27 +53,16 @@ def test_a_run_goes_on_from_its_directory_alone(finished: Path, tmp_path: Path) 
 
 def test_prompts_come_from_the_ledger_once_the_run_has_begun(tmp_path: Path) -> None:
     path = tmp_path / "prompts.jsonl"
-    path.write_text(
-        "".join(f'{{"prompt": "What is {i} + 1?", "answer": "{i + 1}"}}\n' for i in range(30))
-    )
-    loaded = load_config(
-        "own",
-        [
-            f"prompts={path}",
-            "model=tiny",
-            "rounds=1",
-            "creator.batch=4",
-            "solver.sampling.n=2",
-            "solver.sampling.max_new_tokens=4",
-            "evaluation.samples=1",
-        ],
-    )
+    rows = [{"prompt": f"What is {i} + 1?", "answer": str(i + 1)} for i in range(30)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    short = ("rounds=1", "creator.batch=4", "solver.sampling.max_new_tokens=4")
+    loaded = load_config("own", [f"prompts={path}", "model=tiny", *short])
     with open_game(loaded, tmp_path / "run") as game:
         next(play(game))
-        before = [prompt.id for prompt in game.originals], [p.id for p in game.heldout]
+        before = [p.id for p in game.originals], [p.id for p in game.heldout]
     path.unlink()
     with open_game(loaded, tmp_path / "run") as game:
-        assert ([prompt.id for prompt in game.originals], [p.id for p in game.heldout]) == before
+        assert ([p.id for p in game.originals], [p.id for p in game.heldout]) == before
 
 
 def test_another_seed_gives_another_run(finished: Path, tmp_path: Path) -> None:
