@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from meta.meta import Meta
-from selfplay.build import gather
+from selfplay.build import dealt_material, gather
 from selfplay.core.errors import DataError, LedgerError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group
 from selfplay.evaluation import accuracy, samplings
-from selfplay.paths import POLICY, model_directory
+from selfplay.paths import LEDGER, POLICY, model_directory
 from selfplay.settings import RunConfig
 from solver.config import LoraConfig
 from solver.policy import Policy
@@ -37,14 +37,22 @@ def policy_to_assess(
     return directory / POLICY / str(kept[-1] if version is None else version)
 
 
-def assess(config: RunConfig, path: Path) -> Iterator[tuple[str, dict[str, float]]]:
+def assess(
+    config: RunConfig, directory: Path, path: Path
+) -> Iterator[tuple[str, dict[str, float]]]:
     """The accuracy for each way of asking, as (metric name, metrics); yields as they come.
+
+    Args:
+        config: how to ask, and the held-out prompts.
+        directory: a run whose own held-out prompts are taken, where there is one.
+        path: the model.
 
     Raises:
         DataError: the configuration holds nothing out.
         ModelError: the model cannot be loaded.
     """
-    heldout = gather(config).heldout
+    material = dealt_material(config, directory) if (directory / LEDGER).is_file() else None
+    heldout = (material or gather(config)).heldout
     if not heldout:
         raise DataError("the configuration holds no prompts out; set evaluation.source")
     # An adapter's directory brings its adapter along; only a run puts a new one on top.

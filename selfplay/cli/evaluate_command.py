@@ -31,7 +31,7 @@ def evaluate(
 
     path = policy_to_assess(loaded.config, directory, version, model)
     found: dict[str, float] = {}
-    for label, metrics in assess(loaded.config, path):
+    for label, metrics in assess(loaded.config, directory, path):
         found |= metrics
         if not as_json:
             typer.echo(f"{label}: {metrics.get(label, float('nan')):.3f}")

@@ -31,6 +31,8 @@ def puzzle_prompts(
 ) -> list[Prompt]:
     """`options.count` different prompts: generators take turns, then their levels do.
 
+    Which items they are depends on the order of the generators and of their attributes.
+
     Raises:
         ConfigError: levels of an unknown generator or outside its space.
         DataError: a space has too few different items.
@@ -38,12 +40,8 @@ def puzzle_prompts(
     if not spaces:
         raise ConfigError("puzzles need at least one generator in `spaces`, found none")
     seed = seed if options.seed is None else Seed(options.seed, ("puzzles",))
-    # Sorted, since the order in which a file names things says nothing.
-    held = narrowed(spaces, options.levels)
-    names = sorted(held)
-    ladders = [
-        all_levels(GymSpace(name, dict(sorted(held[name].levels.items())))) for name in names
-    ]
+    ladders = [all_levels(space) for space in narrowed(spaces, options.levels).values()]
+    names = list(spaces)
     prompts: dict[str, Prompt] = {}
     misses = 0
     for i in count():

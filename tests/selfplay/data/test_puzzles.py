@@ -23,15 +23,6 @@ def test_generators_take_turns_and_so_do_their_levels() -> None:
     assert set(levels.values()) == {6}
 
 
-def test_the_order_of_names_in_a_file_says_nothing() -> None:
-    other = {
-        "spell_backward": WORDS,
-        "chain_sum": GymSpace("chain_sum", {"num_digits": (1, 2), "num_terms": (2, 3)}),
-    }
-    one, two = (puzzle_prompts(PuzzleOptions(count=30), s, Seed(0)) for s in (SPACES, other))
-    assert [prompt.id for prompt in one] == [prompt.id for prompt in two]
-
-
 def test_a_seed_of_its_own_makes_the_same_items_in_every_run() -> None:
     options = PuzzleOptions(count=10, seed=3)
     one, two = (puzzle_prompts(options, SPACES, Seed(run)) for run in (0, 1))
