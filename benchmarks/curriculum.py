@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from benchmarks.runner import Measurement
-from selfplay.ablation import AblationConfig, cells, run_cells, table
+from selfplay.ablation import AblationConfig, cells, results, run_cells
 from selfplay.config import load_config
 
 RUNS = Path("runs") / "ablations" / "curriculum"
@@ -21,7 +21,7 @@ def measure() -> Measurement:
     return Measurement(
         title=config.title,
         question=config.question,
-        rows=table(config, grid),
+        rows=[arm.row(config.reference) for arm in results(config, grid)],
         notes=(
             "`selfplay ablate curriculum`. Mean ± half the 95 % interval (Student's t) over "
             f"{config.seeds} seeds; differences are paired within a seed. Accuracy is on the same "

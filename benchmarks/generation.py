@@ -1,6 +1,6 @@
 """Generation speed: `TransformersModel` against transformers' own `generate`, same requests.
 
-Both answer the same 64 chats with 8 samples each and return decoded texts; both tokenise, and
+Both answer the same chats with 8 samples each and return decoded texts; both tokenise, and
 ours also returns log-probabilities. The runs alternate inside one process and each pair gives one
 ratio. Weights are random. Without a stop token every row has the full length, so token counts are
 equal; with stops, rows end when they draw one of 16 tokens, and rates count what precedes it.
@@ -25,7 +25,8 @@ from selfplay.core.models.transformers_model import TransformersModel
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Chat, Sampling, user
 
-_PROMPTS, _SAMPLES, _REPEATS = 64, 8, 5
+_SAMPLES, _REPEATS = 8, 5
+_PROMPTS = {"1 M": 64, "25 M": 16}
 _VOCABULARY = 128
 _STOPS = list(range(112, 128))
 _SIZES = {"1 M": (128, 5), "25 M": (512, 8)}
@@ -50,7 +51,7 @@ def measure() -> Measurement:
         question="How fast are n samples per prompt, compared with transformers' `generate`?",
         rows=[_row(case) for case in cases],
         notes=(
-            f"{_PROMPTS} prompts of 20 to 40 tokens, {_SAMPLES} samples each, temperature 1, "
+            f"Prompts of 20 to 40 tokens, {_SAMPLES} samples each, temperature 1, "
             f"float32, {torch.get_num_threads()} thread(s), {_REPEATS} alternating pairs after "
             "one warm-up. Tokenising and decoding are included on both sides."
         ),
@@ -59,7 +60,7 @@ def measure() -> Measurement:
 
 def _row(case: Case) -> dict[str, str | float]:
     pretrained = _random_model(case)
-    model, chats = TransformersModel(pretrained), _chats()
+    model, chats = TransformersModel(pretrained), _chats(_PROMPTS[case.size])
     sampling = Sampling(n=_SAMPLES, max_new_tokens=case.new_tokens)
     ours: list[float] = []
     theirs: list[float] = []
@@ -71,6 +72,7 @@ def _row(case: Case) -> dict[str, str | float]:
     ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
     return {
         "parameters": case.size,
+        "prompts": len(chats),
         "new tokens": case.new_tokens,
         "stops": "early" if case.stops else "none",
         "selfplay (tokens/s)": round(statistics.median(ours)),
@@ -154,7 +156,7 @@ def _tokenizer() -> Any:
     return tokenizer
 
 
-def _chats() -> list[Chat]:
+def _chats(count: int) -> list[Chat]:
     draw = random.Random(0)
-    lengths = [draw.randint(20, 40) for _ in range(_PROMPTS)]
+    lengths = [draw.randint(20, 40) for _ in range(count)]
     return [user("".join(chr(draw.randint(97, 122)) for _ in range(n))) for n in lengths]

@@ -85,7 +85,6 @@ OPERATORS: Table = {
 
 GATES: Table = {
     "duplicate": Row("creator.gates:Duplicate", NoOptions, "no prompt that the run knows already"),
-    "heldout": Row("creator.gates:Heldout", NoOptions, "no prompt of the held-out set"),
     "length": Row("creator.gates:Length", LengthOptions, "within bounds of tokens"),
 }
 
@@ -110,7 +109,8 @@ class CreatorConfig:
     estimator: Any = component("regret_gap", ESTIMATORS)
     sampler: Any = component("proportional", SAMPLERS)
     operators: Any = components(("harder", "easier", "sideways", "fresh"), OPERATORS)
-    gates: Any = components(("duplicate", "heldout", "length"), GATES)
+    gates: Any = components(("duplicate", "length"), GATES)
+    """What a child must pass, besides not being held out, which is no choice."""
 
     def check(self, where: str) -> None:
         """Refuses impossible values.

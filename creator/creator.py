@@ -15,7 +15,7 @@ import numpy as np
 from creator.config import CreatorConfig
 from creator.difficulty import mean_difficulty
 from creator.estimate import Metric, estimate
-from creator.gates import Gate, Surroundings, admit
+from creator.gates import Gate, Heldout, Surroundings, admit
 from creator.operators import Child, Operator, Spaces
 from creator.sample import Sampler
 from selfplay.core.seeding import Seed
@@ -77,7 +77,8 @@ class Creator:
             NamedOperator(choice.name, choice.options.weight, choice.build(spaces))
             for choice in config.operators
         ]
-        self._gates: list[Gate] = [choice.build(surroundings) for choice in config.gates]
+        chosen: list[Gate] = [choice.build(surroundings) for choice in config.gates]
+        self._gates = [Heldout(surroundings), *chosen]
 
     def compose(
         self,

@@ -18,7 +18,7 @@ class Surroundings:
     known: Callable[[Collection[str]], set[str]]
     """Which of these prompt ids the run's ledger holds."""
     heldout: frozenset[str]
-    """Texts of the held-out prompts."""
+    """Normalised texts of the held-out prompts."""
     lengths: Callable[[Sequence[Prompt]], list[int]]
     """Tokens of each prompt, chat template included."""
     max_tokens: int
@@ -49,14 +49,17 @@ class Duplicate:
 
 
 class Heldout:
-    """Turns down a prompt whose text stands in the held-out set: it would be trained on."""
+    """Turns down a prompt whose text stands in the held-out set: it would be trained on.
 
-    def __init__(self, options: NoOptions, surroundings: Surroundings) -> None:
+    Always the first gate, whatever the configuration says.
+    """
+
+    def __init__(self, surroundings: Surroundings) -> None:
         self._heldout = surroundings.heldout
 
     def reasons(self, prompts: Sequence[Prompt]) -> list[str]:
         """As `Gate.reasons`."""
-        return ["held out" if prompt.text in self._heldout else "" for prompt in prompts]
+        return ["held out" if p.normalized in self._heldout else "" for p in prompts]
 
 
 class Length:

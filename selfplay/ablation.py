@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay.core.errors import ConfigError, ResourceError, nearest
+from selfplay.core.errors import ConfigError, LedgerError, ResourceError, nearest
 from selfplay.evaluation import GREEDY, SAMPLED
 from selfplay.summary import Standing, standing
 
@@ -142,24 +142,72 @@ def outcomes(found: Standing, names: Sequence[str]) -> list[float]:
     return [last[name] for name in names]
 
 
-def table(config: AblationConfig, grid: Sequence[Cell]) -> list[dict[str, str | float]]:
-    """One row for each arm: every outcome, the paired difference to the reference, the tokens."""
+@dataclass(frozen=True)
+class ArmResult:
+    """What one arm reached, and how far the reference is ahead of it."""
+
+    arm: str
+    values: Mapping[str, list[float]]
+    """By outcome: one value for each seed, in order."""
+    means: Mapping[str, Interval]
+    ahead: Mapping[str, Interval]
+    """By outcome: the reference less this arm, paired within seeds; empty for the reference."""
+    training_tokens: float
+    """Mean over the seeds."""
+
+    def row(self, reference: str) -> dict[str, str | float]:
+        """As one row of a table for people."""
+        shown: dict[str, str | float] = {"arm": self.arm}
+        for name, mean in self.means.items():
+            shown[name] = str(mean)
+            if name in self.ahead:
+                shown[f"{reference} − arm, {name}"] = str(self.ahead[name])
+        return shown | {"training tokens": self.training_tokens}
+
+
+def results(config: AblationConfig, grid: Sequence[Cell]) -> list[ArmResult]:
+    """The arms of a grid whose runs are all finished.
+
+    Raises:
+        LedgerError: a run is not.
+        ConfigError: an outcome was not measured.
+    """
     reference = config.reference or next(iter(config.arms))
-    standings: Mapping[str, list[Standing]] = {
-        arm: [standing(cell.directory) for cell in grid if cell.arm == arm] for arm in config.arms
+    runs = {
+        arm: [finished(cell.directory) for cell in grid if cell.arm == arm] for arm in config.arms
     }
     values = {
-        arm: np.array([outcomes(found, config.outcomes) for found in runs])
-        for arm, runs in standings.items()
+        arm: np.array([outcomes(found, config.outcomes) for found in standings])
+        for arm, standings in runs.items()
     }
-    rows = []
-    for arm, runs in standings.items():
-        row: dict[str, str | float] = {"arm": arm, "seeds": float(len(runs))}
-        for k, name in enumerate(config.outcomes):
-            row[name] = str(interval(values[arm][:, k]))
-            if arm != reference:
-                paired = values[reference][:, k] - values[arm][:, k]
-                row[f"{reference} − arm, {name}"] = str(interval(paired))
-        row["training tokens"] = float(np.mean([found.training_tokens for found in runs]))
-        rows.append(row)
-    return rows
+    ahead = {arm: values[reference] - values[arm] for arm in config.arms if arm != reference}
+    return [
+        ArmResult(
+            arm=arm,
+            values=dict(zip(config.outcomes, values[arm].T.tolist(), strict=True)),
+            means=intervals(config.outcomes, values[arm]),
+            ahead=intervals(config.outcomes, ahead[arm]) if arm in ahead else {},
+            training_tokens=float(np.mean([found.training_tokens for found in standings])),
+        )
+        for arm, standings in runs.items()
+    ]
+
+
+def intervals(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, Interval]:
+    """An interval for each column of `values`, shape (seeds, outcomes)."""
+    return {name: interval(values[:, k]) for k, name in enumerate(names)}
+
+
+def finished(directory: Path) -> Standing:
+    """The standing of a run that is over.
+
+    Raises:
+        LedgerError: it is not, so its newest evaluation is not its last.
+    """
+    found = standing(directory)
+    if found.state != "finished":
+        raise LedgerError(
+            f"{directory} is {found.state} in round {found.round}, so there is nothing to compare "
+            "yet; run the grid again"
+        )
+    return found

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from meta.meta import Meta
 from selfplay.build import dealt_material, gather
-from selfplay.core.errors import DataError, LedgerError
+from selfplay.core.errors import ConfigError, DataError, LedgerError
 from selfplay.core.seeding import Seed
-from selfplay.core.types import Group
+from selfplay.core.types import Group, Prompt
 from selfplay.evaluation import accuracy, samplings
+from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER, POLICY, model_directory
 from selfplay.settings import RunConfig
 from solver.config import LoraConfig
@@ -20,15 +21,20 @@ from solver.solver import Solver
 
 
 def policy_to_assess(
-    config: RunConfig, directory: Path, version: int | None, model: str | None
+    config: RunConfig, directory: Path | None, version: int | None, model: str | None
 ) -> Path:
-    """The model directory that is meant: `model`, or a version of the run, or its first model.
+    """The model directory that is meant: `model`, a version of the run, or the configured one.
 
     Raises:
+        ConfigError: a version is asked for together with a model, or without a run.
         LedgerError: the run does not keep that version; says which it keeps.
     """
+    if version is not None and (model is not None or directory is None):
+        raise ConfigError("--version names a version of a run directory, and goes without --model")
     if model is not None:
         return model_directory(model)
+    if directory is None:
+        return model_directory(config.model.path)
     kept = sorted(int(path.name) for path in (directory / POLICY).glob("[0-9]*"))
     if version is not None and version not in kept:
         raise LedgerError(f"{directory} has no policy version {version}; it keeps {kept}")
@@ -37,8 +43,17 @@ def policy_to_assess(
     return directory / POLICY / str(kept[-1] if version is None else version)
 
 
+def heldout_prompts(config: RunConfig, directory: Path | None) -> list[Prompt]:
+    """Those of the run in `directory`; without one, those of the configuration."""
+    if directory is None:
+        return gather(config).heldout
+    with Ledger.open(directory / LEDGER, read_only=True) as ledger:
+        material = dealt_material(config, ledger)
+    return (material or gather(config)).heldout
+
+
 def assess(
-    config: RunConfig, directory: Path, path: Path
+    config: RunConfig, directory: Path | None, path: Path
 ) -> Iterator[tuple[str, dict[str, float]]]:
     """The accuracy for each way of asking, as (metric name, metrics); yields as they come.
 
@@ -51,8 +66,7 @@ def assess(
         DataError: the configuration holds nothing out.
         ModelError: the model cannot be loaded.
     """
-    material = dealt_material(config, directory) if (directory / LEDGER).is_file() else None
-    heldout = (material or gather(config)).heldout
+    heldout = heldout_prompts(config, directory)
     if not heldout:
         raise DataError("the configuration holds no prompts out; set evaluation.source")
     # An adapter's directory brings its adapter along; only a run puts a new one on top.

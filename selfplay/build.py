@@ -7,7 +7,7 @@ and judges, then the options that are passed through to libraries. The model is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from creator.operators import Spaces
 from meta.meta import Meta
 from selfplay.config import Loaded, differences
 from selfplay.core.components import Choice
-from selfplay.core.errors import DataError, LedgerError
+from selfplay.core.errors import ConfigError, DataError, LedgerError
 from selfplay.core.gym import check_space
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Prompt
@@ -33,7 +33,7 @@ from selfplay.policies import Policies, writing
 from selfplay.rollouts import Rollouts
 from selfplay.settings import GROWING, RunConfig
 from solver.policy import Policy
-from solver.solver import Solver
+from solver.solver import Solver, check_solver
 
 
 @dataclass(frozen=True)
@@ -53,30 +53,34 @@ def open_game(loaded: Loaded[RunConfig], directory: Path) -> Iterator[Game]:
         LedgerError: another process owns the run, or it has another configuration.
         ConfigError, DataError, ModelError: something that the configuration names cannot be used.
     """
-    config = loaded.config
+    config, path = loaded.config, directory / LEDGER
     with writing(directory):
         directory.mkdir(parents=True, exist_ok=True)
-    with RunLock(directory):
-        exists = (directory / LEDGER).exists()
-        if exists:
-            refuse_other_settings(loaded, directory)
-        material = dealt_material(config, directory) if exists else None
+    with RunLock(directory), ExitStack() as stack:
+        ledger = stack.enter_context(Ledger.open(path)) if path.exists() else None
+        if ledger is not None:
+            refuse_other_settings(loaded, ledger, directory)
+        material = ledger and dealt_material(config, ledger)
         material = material or gather(config)
         meta = Meta(config.meta)
+        check_solver(config.solver)
         solver = Solver(config.solver, load_policy(config))
-        with open_ledger(loaded, directory, exists) as ledger:
-            ledger.decode = solver.decode
-            yield seat(config, material, meta, solver, ledger, directory)
+        if ledger is None:
+            ledger = Ledger.create(path, loaded.as_dict(), environment())
+            stack.enter_context(ledger)
+        elif ledger.settings != loaded.as_dict():
+            ledger.amend_settings(loaded.as_dict())
+        ledger.decode = solver.decode
+        yield seat(config, material, meta, solver, ledger, directory)
 
 
-def refuse_other_settings(loaded: Loaded[RunConfig], directory: Path) -> None:
+def refuse_other_settings(loaded: Loaded[RunConfig], ledger: Ledger, directory: Path) -> None:
     """Compares the configuration with the run's own.
 
     Raises:
         LedgerError: they differ in a way that would mix experiments; names the keys.
     """
-    with Ledger.open(directory / LEDGER, read_only=True) as ledger:
-        changed = differences(ledger.settings, loaded.as_dict(), set(GROWING))
+    changed = differences(ledger.settings, loaded.as_dict(), set(GROWING))
     if changed:
         raise LedgerError(
             f"{directory} holds a run with another configuration; these keys differ: "
@@ -97,13 +101,19 @@ def gather(config: RunConfig) -> Material:
 
     def read(choice: Choice, operator: str, prompts: Sequence[Prompt] = ()) -> list[Prompt]:
         found = choice.build(spaces, seed.at(operator), prompts)
-        return [dealt(prompt, operator) for prompt in found]
+        distinct = {prompt.id: prompt for prompt in reversed(found)}
+        return [dealt(prompt, operator) for prompt in reversed(distinct.values())]
 
     prompts = read(config.prompts, "original")
     heldout = read(config.evaluation.source, "heldout", prompts)
     originals = without(prompts, heldout)
     if not originals:
         raise DataError("no prompt is left to train on once the held-out ones are taken away")
+    if config.meta.judge.name == "verifier" and not any(map(verifiable, originals)):
+        raise DataError(
+            "the verifier needs gold answers, and none of the prompts has one; add a column with "
+            "answers (prompts.answer names it), or choose another judge (meta.judge)"
+        )
     return Material(spaces, originals, heldout)
 
 
@@ -119,15 +129,19 @@ def checked_spaces(config: RunConfig) -> Spaces:
     return spaces
 
 
-def dealt_material(config: RunConfig, directory: Path) -> Material | None:
-    """The prompts that the run in `directory` started with; None if it stopped before that.
+def verifiable(prompt: Prompt) -> bool:
+    """Can the verifier say whether an answer to it is right?"""
+    return prompt.answer is not None or prompt.puzzle is not None
+
+
+def dealt_material(config: RunConfig, ledger: Ledger) -> Material | None:
+    """The prompts that the run started with; None if it stopped before that.
 
     They are read from the ledger and not made again: a prompt file may have changed since.
     """
-    with Ledger.open(directory / LEDGER, read_only=True) as ledger:
-        if not ledger.stage_done(0, "deal"):
-            return None
-        originals, heldout = ledger.made_by("original"), ledger.made_by("heldout")
+    if not ledger.stage_done(0, "deal"):
+        return None
+    originals, heldout = ledger.made_by("original"), ledger.made_by("heldout")
     return Material(checked_spaces(config), originals, heldout)
 
 
@@ -135,16 +149,6 @@ def load_policy(config: RunConfig) -> Policy:
     """The policy at version 0."""
     path = str(model_directory(config.model.path))
     return Policy.load(replace(config.model, path=path), config.solver)
-
-
-@contextmanager
-def open_ledger(loaded: Loaded[RunConfig], directory: Path, exists: bool) -> Iterator[Ledger]:
-    """The run's ledger, made where there is none; settings that may grow are updated."""
-    path, settings = directory / LEDGER, loaded.as_dict()
-    with Ledger.open(path) if exists else Ledger.create(path, settings, environment()) as ledger:
-        if ledger.settings != settings:
-            ledger.amend_settings(settings)
-        yield ledger
 
 
 def seat(
@@ -158,11 +162,13 @@ def seat(
     """Puts the players at the table."""
     seed = Seed(config.seed)
     sampling = config.solver.sampling
+    recorded = [] if ledger.stage_done(0, "deal") else recorded_groups(config, material, solver)
     room = solver.context - sampling.max_new_tokens
-    refuse_long([*material.originals, *material.heldout], solver, room)
+    asked = [*material.originals, *material.heldout, *(group.prompt for group in recorded)]
+    refuse_long(asked, solver, room)
     surroundings = Surroundings(
         known=ledger.known,
-        heldout=frozenset(prompt.text for prompt in material.heldout),
+        heldout=frozenset(prompt.normalized for prompt in material.heldout),
         lengths=solver.prompt_lengths,
         max_tokens=room,
     )
@@ -177,7 +183,7 @@ def seat(
         policies=Policies(directory / POLICY, config.save, ledger),
         originals=material.originals,
         heldout=material.heldout,
-        recorded=recorded_groups(config, solver),
+        recorded=recorded,
     )
 
 
@@ -185,8 +191,14 @@ def refuse_long(prompts: Sequence[Prompt], solver: Solver, room: int) -> None:
     """Prompts that leave no room for an answer end the run before it begins.
 
     Raises:
+        ConfigError: no prompt at all could have room.
         DataError: says how many there are, how long the first is and how it begins.
     """
+    if room < 1:
+        raise ConfigError(
+            f"solver.sampling.max_new_tokens: expected fewer than the model's context of "
+            f"{solver.context} tokens, found {solver.context - room}"
+        )
     lengths = solver.prompt_lengths(prompts)
     long = [i for i, length in enumerate(lengths) if length > room]
     if long:
@@ -198,12 +210,20 @@ def refuse_long(prompts: Sequence[Prompt], solver: Solver, room: int) -> None:
         )
 
 
-def recorded_groups(config: RunConfig, solver: Solver) -> list[Group]:
-    """Recorded groups for the first round's estimates; nothing is learned from them."""
+def recorded_groups(config: RunConfig, material: Material, solver: Solver) -> list[Group]:
+    """Recorded groups for the first round's estimates; nothing is learned from them.
+
+    Those of held-out prompts are left out, since their prompts could be evolved or asked again.
+    """
     if config.recorded is None:
         return []
     groups = [
         to_group(found, solver.tokenize, "estimate")
         for found in read_recorded(Path(config.recorded))
     ]
-    return [replace(group, prompt=dealt(group.prompt, "imported")) for group in groups]
+    allowed = {p.id for p in without([group.prompt for group in groups], material.heldout)}
+    return [
+        replace(group, prompt=dealt(group.prompt, "imported"))
+        for group in groups
+        if group.prompt.id in allowed
+    ]

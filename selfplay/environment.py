@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = (
@@ -31,6 +32,16 @@ def environment() -> dict[str, str | int]:
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         **{package: installed(package) for package in PACKAGES},
     }
+
+
+def changes(then: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """What differs between the environment of a run's beginning and this one, in words."""
+    keys = sorted(then.keys() | now.keys())
+    return [
+        f"{key} {then.get(key, 'unknown')}, and this is {now.get(key, 'unknown')}"
+        for key in keys
+        if then.get(key) != now.get(key)
+    ]
 
 
 def installed(package: str) -> str:

@@ -26,7 +26,8 @@ def export_prompts(ledger: Ledger, path: Path) -> int:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.partial")
-        partial.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        partial.write_text(text, encoding="utf-8")
         partial.replace(path)
     return len(rows)
 
@@ -45,6 +46,7 @@ def prompt_rows(ledger: Ledger) -> Iterator[Mapping[str, Any]]:
 def prompt_row(prompt: Prompt, first_round: int, estimate: Estimate | None) -> dict[str, Any]:
     """The prompt in TRL's conversational prompt-only layout, with all that is known of it."""
     return {
+        **prompt.extra,
         "id": prompt.id,
         "prompt": [asdict(message) for message in prompt.messages],
         "answer": prompt.answer,
@@ -53,5 +55,4 @@ def prompt_row(prompt: Prompt, first_round: int, estimate: Estimate | None) -> d
         "first_round": first_round,
         "lineage": asdict(prompt.lineage),
         "estimate": asdict(estimate) if estimate else None,
-        **{key: value for key, value in prompt.extra.items() if key not in ("id", "prompt")},
     }

@@ -22,7 +22,7 @@ from selfplay.ledger import Ledger
 from selfplay.policies import Policies
 from selfplay.rollouts import Rollouts
 from selfplay.settings import RunConfig
-from selfplay.statistics import response_metrics, verdict_metrics
+from selfplay.statistics import commonest_reason, response_metrics, verdict_metrics
 from solver.solver import Solver
 
 TRAIN = "train"
@@ -47,7 +47,7 @@ class Game:
 
     def is_last(self, t: int) -> bool:
         """Does the run end with round t, by its number or by its tokens?"""
-        spent = sum(metric.value for metric in self.ledger.metrics(GENERATED))
+        spent = sum(m.value for m in self.ledger.metrics(GENERATED) if m.round <= t)
         budget = self.config.token_budget
         return t >= self.config.rounds or (budget is not None and spent >= budget)
 
@@ -107,13 +107,14 @@ def attempt(game: Game, t: int) -> Iterator[Progress]:
 def judge(game: Game, t: int) -> Iterator[Progress]:
     """Meta scores every response."""
     yield from game.rollouts.judge(t, TRAIN, game.meta)
-    metrics = verdict_metrics(game.ledger.groups(t, TRAIN))
+    groups = game.ledger.groups(t, TRAIN)
+    metrics = verdict_metrics(groups)
     if metrics["missing"] > game.config.max_missing:
         game.ledger.clear_verdicts(t, TRAIN)
         raise PausedError(
             f"{metrics['missing']:.0%} of round {t}'s verdicts are missing, more than max_missing="
-            f"{game.config.max_missing:.0%}. The responses are kept: mend the judge or raise "
-            "max_missing, then run the same command again"
+            f"{game.config.max_missing:.0%}; most often: {commonest_reason(groups)}. The responses "
+            "are kept: mend the judge or raise max_missing, then run the same command again"
         )
     with game.ledger.commit(t, "judge") as stage:
         stage.metrics = metrics
@@ -122,8 +123,9 @@ def judge(game: Game, t: int) -> Iterator[Progress]:
 def learn(game: Game, t: int) -> Iterator[Progress]:
     """The solver optimises on the round's groups; the new policy version is saved when due."""
     yield Progress(t, "learn", 0, 1)
+    groups = game.ledger.groups(t, TRAIN)
     began = time.perf_counter()
-    metrics = game.solver.learn(game.ledger.groups(t, TRAIN), game.seed.at(t, "learn"))
+    metrics = game.solver.learn(groups, game.seed.at(t, "learn"))
     seconds = time.perf_counter() - began
     with game.ledger.commit(t, "learn") as stage:
         game.ledger.add_cost(t, "learn", "train", seconds)

@@ -65,7 +65,9 @@ class Policies:
         keep_every = self._config.keep_every
         forever = {v for v in versions if v == 0 or (keep_every and v % keep_every == 0)}
         for version in set(versions[: -self._config.keep_last]) - forever:
-            shutil.rmtree(self.path(version))
+            with writing(self.path(version)):
+                shutil.rmtree(self.path(version))
+            self._ledger.mark_saved(version, saved=False)
 
     def kept(self) -> list[int]:
         """Versions of the ledger that still have a directory, oldest first."""

@@ -8,7 +8,7 @@ from typing import Any
 from creator.config import CreatorConfig
 from meta.config import MetaConfig
 from selfplay.core.components import Row, Table, component
-from selfplay.core.errors import ConfigError
+from selfplay.core.errors import ConfigError, require
 from selfplay.data.prompts import PromptFileOptions
 from selfplay.data.puzzles import PuzzleOptions
 from selfplay.data.split import SplitOptions
@@ -111,8 +111,11 @@ class RunConfig:
         Raises:
             ConfigError: negative counts, or a group objective with a single response.
         """
-        if self.rounds < 0 or self.chunk < 1:
-            raise ConfigError("`rounds` is at least 0 and `chunk` at least 1")
+        require(self.rounds >= 0, "rounds", "0 or more", self.rounds)
+        require(self.chunk >= 1, "chunk", "1 or more", self.chunk)
+        require(0 <= self.max_missing <= 1, "max_missing", "a share", self.max_missing)
+        budget = self.token_budget
+        require(budget is None or budget >= 1, "token_budget", "null, or 1 or more", budget)
         if self.solver.sampling.n < 2:
             raise ConfigError(
                 f"solver.sampling.n: {self.solver.objective.name} compares the responses of a "

@@ -9,6 +9,12 @@ from types import FrameType, TracebackType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+LEAVING = (
+    b"\nleaving after the chunk in flight; once more leaves at once "
+    b"(nothing committed is lost either way)\n"
+)
+SHOW_CURSOR = b"\x1b[?25h"
+"""Progress bars hide it."""
 
 
 class Interruption:
@@ -33,11 +39,9 @@ class Interruption:
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
+            if sys.stdout.isatty():
+                os.write(sys.stdout.fileno(), SHOW_CURSOR)
             os._exit(128 + number)
         self.requested = True
-        print(
-            "\nleaving after the chunk in flight; once more leaves at once (nothing committed is "
-            "lost either way)",
-            file=sys.stderr,
-            flush=True,
-        )
+        # Not `print`: it may be in the middle of a write, and is not reentrant.
+        os.write(sys.stderr.fileno(), LEAVING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,3 +39,9 @@ def verdict_metrics(groups: Sequence[Group]) -> dict[str, float]:
     if known.size:
         metrics |= {"reward": float(known.mean()), "mixed": float(np.mean(np.array(spread) > 0))}
     return metrics
+
+
+def commonest_reason(groups: Sequence[Group]) -> str:
+    """Why verdicts are missing, most often."""
+    reasons = Counter(v.reason for group in groups for v in group.verdicts if v.reward is None)
+    return reasons.most_common(1)[0][0] if reasons else "none is missing"

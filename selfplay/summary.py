@@ -59,9 +59,11 @@ class Standing:
             for name, label in (("greedy", GREEDY), ("sampled, T=1", SAMPLED))
             if label in first and label in last
         ]
-        if len(first) > len(rows):
+        common = first.keys() & last.keys()
+        if len(common) > len(rows):
             best = max(self.ceiling.values(), default=None)
-            rows.append(Gain("best temperature", max(first.values()), max(last.values()), best))
+            before, after = (max(found[label] for label in common) for found in (first, last))
+            rows.append(Gain("best temperature", before, after, best))
         return rows
 
     def as_dict(self) -> dict[str, Any]:
@@ -106,10 +108,11 @@ def standing(directory: Path) -> Standing:
             if cost.role == "stage":
                 seconds[cost.stage] += cost.seconds
         done = [t for t, stage in stages if stage == "record"]
-        spent = int(sum(metric.value for metric in metrics if metric.name == GENERATED))
+        whole = max(done, default=-1)
+        spent = int(sum(m.value for m in metrics if m.name == GENERATED and m.round <= whole))
         return Standing(
             directory=str(directory),
-            state="running" if owner else _state(settings, max(done, default=-1), spent),
+            state="running" if owner else _state(settings, whole, spent),
             holder=owner,
             round=max(done, default=0),
             rounds=settings["rounds"],
@@ -132,11 +135,18 @@ def _state(settings: Mapping[str, Any], done: int, spent: int) -> str:
 
 
 def ceiling(settings: Mapping[str, Any]) -> dict[str, float]:
-    """What the model's directory says of its ceiling in `quality.json`; empty where it does not."""
+    """What `quality.json` in the model's directory says of its ceiling.
+
+    Empty without that file, or when it was measured on other held-out prompts than the run's.
+    """
     path = model_directory(settings["model"]["path"]) / "quality.json"
     if not path.is_file():
         return {}
-    found: Mapping[str, Mapping[str, float]] = json.loads(path.read_text()).get("ceiling", {})
+    quality = json.loads(path.read_text())
+    asked = {key: settings["evaluation"]["source"].get(key) for key in quality["held_out"]}
+    if asked != quality["held_out"] or settings["spaces"] != quality["spaces"]:
+        return {}
+    found: Mapping[str, Mapping[str, float]] = quality["ceiling"]
     return {metric_of(asked): shares["all"] for asked, shares in found.items()}
 
 

@@ -4,7 +4,8 @@
     optimizer.safetensors                    NAME.exp_avg, NAME.exp_avg_sq, NAME.step
     policy.json                              format, version, sha256
 
-A directory is complete or absent: it is written beside its place, flushed to disk and renamed. The
+A directory is complete or absent: it is written beside its place, flushed to disk and renamed (one
+that stood there before is removed first, so that a crash in between leaves it absent). The
 hash covers the learned tensors and the moments themselves, not the bytes of files, so that it does
 not depend on the versions of the libraries that wrote them.
 """
@@ -65,8 +66,11 @@ def restore_policy(policy: Policy, directory: Path) -> None:
         ModelError: no saved policy, another format or model, or contents that were altered.
     """
     header = _header(directory)
-    load_weights(policy.pretrained.module, directory)
-    _load_moments(policy, load_file(directory / "optimizer.safetensors"))
+    try:
+        load_weights(policy.pretrained.module, directory)
+        _load_moments(policy, load_file(directory / "optimizer.safetensors"))
+    except (OSError, KeyError, SafetensorError) as error:
+        raise ModelError(f"The policy saved in '{directory}' is damaged: {error}") from error
     policy.version = header["version"]
     found = policy_digest(policy)
     if found != header["sha256"]:
@@ -120,7 +124,10 @@ def _header(directory: Path) -> dict[str, Any]:
             f"Expected a saved policy in '{directory}', found no policy.json. Give a directory "
             "policy/<version> of a run."
         )
-    header: dict[str, Any] = json.loads(file.read_text())
+    try:
+        header: dict[str, Any] = json.loads(file.read_text())
+    except ValueError as error:
+        raise ModelError(f"'{file}' is damaged: {error}. Go back to an earlier version.") from error
     if header.get("format") != FORMAT:
         raise ModelError(
             f"Expected policy format {FORMAT} in '{directory}', found {header.get('format')}. "

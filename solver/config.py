@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from selfplay.core.components import Choice, Row, component
-from selfplay.core.errors import ConfigError, nearest
+from selfplay.core.errors import ConfigError, nearest, require
 from selfplay.core.types import Sampling
+from solver.schedule import check_schedule
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class SolverConfig:
     """How training responses are drawn."""
     objective: Choice = component("rloo", OBJECTIVES)
     learning_rate: float = 1e-6
-    """Peak rate. Whole weights of large models: around 1e-6; LoRA: 1e-5; the tiny model: 1e-4."""
+    """Peak rate. Whole weights of large models: around 1e-6; LoRA: 1e-5; the tiny model: 1e-3."""
     schedule: str = "constant"
     """`constant`, `linear` or `cosine`, over the rounds; constant within a round."""
     rounds: int | None = None
@@ -132,3 +133,15 @@ class SolverConfig:
     """Learn under bfloat16 autocast, the weights staying float32."""
     trl: dict[str, Any] = field(default_factory=dict)
     """Further options of TRL's trainer configuration, passed through as they are."""
+
+    def check(self, where: str) -> None:
+        """Refuses impossible values.
+
+        Raises:
+            ConfigError: a value outside its range, or a schedule that cannot be followed.
+        """
+        require(self.learning_rate >= 0, f"{where}.learning_rate", "0 or more", self.learning_rate)
+        require(self.max_grad_norm > 0, f"{where}.max_grad_norm", "above 0", self.max_grad_norm)
+        for name in ("epochs", "minibatches", "micro_batch_tokens"):
+            require(getattr(self, name) >= 1, f"{where}.{name}", "1 or more", getattr(self, name))
+        check_schedule(self.schedule, self.rounds, self.warmup_rounds)

@@ -14,8 +14,17 @@ from selfplay.core.types import Chat, Group, Prompt, Response, Sampling
 from solver.checkpoint import restore_policy, save_policy
 from solver.config import SolverConfig
 from solver.policy import Policy
-from solver.schedule import check_schedule, rate_factor
+from solver.schedule import rate_factor
 from solver.trainers.recorded import Objective
+
+
+def check_solver(config: SolverConfig) -> None:
+    """Builds the objective and throws it away: what it refuses is refused before a model loads.
+
+    Raises:
+        ConfigError: an option that is passed through to TRL is unknown, or not to be passed.
+    """
+    config.objective.build(config)
 
 
 class Solver:
@@ -26,8 +35,6 @@ class Solver:
     """
 
     def __init__(self, config: SolverConfig, policy: Policy) -> None:
-        """Raises ConfigError if the objective's options or the schedule cannot be followed."""
-        check_schedule(config.schedule, config.rounds, config.warmup_rounds)
         self._config = config
         self._policy = policy
         self._objective: Objective = config.objective.build(config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,7 @@ def ablate(
     as_json: Annotated[bool, typer.Option("--json", help="The table as JSON.")] = False,
 ) -> None:
     """Run a grid of overrides × seeds; print means and paired differences with intervals."""
-    from selfplay.ablation import AblationConfig, cells, run_cells, table
+    from selfplay.ablation import AblationConfig, cells, results, run_cells
     from selfplay.config import load_config, shipped_configs
 
     shipped = f"ablations/{source}"
@@ -33,15 +34,15 @@ def ablate(
     typer.echo(f"{len(grid)} runs in {directory}, {workers} at a time", err=as_json)
     for done, cell in enumerate(run_cells(grid, workers), start=1):
         typer.echo(f"{done}/{len(grid)}  {cell.arm}, seed {cell.seed}", err=as_json)
-    rows = table(config, grid)
+    found = results(config, grid)
     if as_json:
-        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        typer.echo(json.dumps([asdict(arm) for arm in found], indent=1))
         return
     typer.echo(f"\n{config.title}: mean and 95 % interval over {config.seeds} paired seeds")
-    for row in rows:
-        typer.echo(f"\n{row['arm']}")
-        for name, value in row.items():
-            if name not in ("arm", "seeds"):
+    for arm in found:
+        typer.echo(f"\n{arm.arm}")
+        for name, value in arm.row(config.reference or found[0].arm).items():
+            if name != "arm":
                 shown = f"{value:,.0f}" if isinstance(value, float) else value
                 typer.echo(f"    {name:<40} {shown}")
     typer.echo(f"\nnext: selfplay status {grid[0].directory} looks at one of the runs")

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from selfplay.config import Loaded
+    from selfplay.settings import RunConfig
 
 
 def evaluate(
@@ -24,7 +29,10 @@ def evaluate(
     """Measure held-out accuracy, greedy and sampled, of a policy version or a model directory."""
     from selfplay.cli.run_command import plan
 
-    loaded, directory = plan(source, overrides or [], None)
+    loaded, planned = plan(source, overrides or [], None)
+    directory = planned if planned == Path(source) else None
+    if directory is not None:
+        refuse_other_prompts(loaded, directory)
     if not as_json:
         typer.echo("loading the libraries and the model …")
     from selfplay.assess import assess, policy_to_assess
@@ -40,3 +48,25 @@ def evaluate(
                     typer.echo(f"    {name.removeprefix(label + '/')}: {value:.3f}")
     if as_json:
         typer.echo(json.dumps({"model": str(path), "metrics": found}, indent=1))
+
+
+def refuse_other_prompts(loaded: Loaded[RunConfig], directory: Path) -> None:
+    """A run is evaluated on the held-out prompts that it has.
+
+    Raises:
+        ConfigError: an override would change them, or the model.
+    """
+    from selfplay.config import differences
+    from selfplay.core.errors import ConfigError
+    from selfplay.ledger import Ledger
+    from selfplay.paths import LEDGER
+
+    with Ledger.open(directory / LEDGER, read_only=True) as ledger:
+        changed = differences(ledger.settings, loaded.as_dict(), set())
+    fixed = ("model", "spaces", "prompts", "evaluation.source", "seed")
+    other = [key for key in changed if key.startswith(fixed)]
+    if other:
+        raise ConfigError(
+            f"{', '.join(other)}: a run is evaluated on its own held-out prompts; name a "
+            "configuration in place of the run directory, and the model with --model"
+        )

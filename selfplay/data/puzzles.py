@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
-from selfplay.core.errors import ConfigError, DataError, nearest
+from selfplay.core.errors import ConfigError, DataError, nearest, require
 from selfplay.core.gym import GymSpace, all_levels, gym_item
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Level, Lineage, Prompt, Puzzle, user
@@ -24,6 +24,14 @@ class PuzzleOptions:
     """Levels to draw from, by generator and attribute; what is left out ranges over its space."""
     seed: int | None = None
     """A number of its own makes the same items in every run; null follows the run's seed."""
+
+    def check(self, where: str) -> None:
+        """Refuses impossible values.
+
+        Raises:
+            ConfigError: fewer than one item.
+        """
+        require(self.count >= 1, f"{where}.count", "1 or more", self.count)
 
 
 def puzzle_prompts(

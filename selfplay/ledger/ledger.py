@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +39,7 @@ from selfplay.ledger.entries import (
     StageRecord,
 )
 from selfplay.ledger.groups import Decode
+from selfplay.ledger.recent import Recent
 
 
 class Ledger:
@@ -52,8 +53,9 @@ class Ledger:
     decode: Decode | None = None
     """Token ids to texts. Set by the game; without it, texts are stored next to the token ids."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, recent: Recent) -> None:
         self._database = database
+        self._recent = recent
 
     @classmethod
     def create(
@@ -78,7 +80,8 @@ class Ledger:
             LedgerError: missing, no ledger, damaged, or written by a newer program.
             ResourceError: it cannot be written (or, with `read_only`, not even read).
         """
-        return cls(Database.open(path, read_only=read_only))
+        recent = Recent(group_sets=0, prompts=0) if read_only else Recent()
+        return cls(Database.open(path, read_only=read_only), recent)
 
     def close(self) -> None:
         """Closes the file; what is not committed is dropped."""
@@ -120,9 +123,17 @@ class Ledger:
 
     # Stages
 
-    def transaction(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
         """All writes of the block are kept, or none. A block inside of another one joins it."""
-        return self._database.transaction()
+        kept = False
+        try:
+            with self._database.transaction():
+                yield
+            kept = True
+        finally:
+            if not kept:
+                self._recent.clear()
 
     @contextmanager
     def commit(self, t: int, stage: str) -> Iterator[StageRecord]:
@@ -187,7 +198,11 @@ class Ledger:
 
     def prompts(self, ids: Sequence[str]) -> list[Prompt]:
         """The prompts in the order of `ids`; an unknown id is a `LedgerError`."""
-        return pool.prompts(self._database, ids)
+        known = self._recent.prompts(ids)
+        read = pool.prompts(self._database, [id_ for id_ in ids if id_ not in known])
+        self._recent.keep_prompts(read)
+        known |= {prompt.id: prompt for prompt in read}
+        return [known[id_] for id_ in ids]
 
     def made_by(self, operator: str) -> list[Prompt]:
         """The prompts of one operator (or `original`, `heldout`, `imported`), as they arrived."""
@@ -207,7 +222,7 @@ class Ledger:
 
     def composition(self, t: int) -> tuple[Prompt, ...]:
         """A round's prompts in their order; empty when it has not been composed."""
-        return pool.composition(self._database, t)
+        return tuple(self.prompts(pool.composed_ids(self._database, t)))
 
     def estimates(self, since: int = 0) -> list[Estimate]:
         """What the compositions of round `since` and later rested on, oldest first."""
@@ -224,7 +239,12 @@ class Ledger:
 
         Their prompts are added where they are not there yet.
         """
-        groups_.add_groups(self._database, t, label, start, groups, self.decode)
+        with self.transaction():
+            groups_.add_groups(self._database, t, label, start, groups, self.decode)
+            if self.group_count(t, label) == start + len(groups):
+                self._recent.keep_groups(t, label, start, groups)
+            else:
+                self._recent.forget_groups(t, label)
 
     def groups(self, t: int, label: str) -> list[Group]:
         """The groups in position order, with verdicts where they are judged.
@@ -232,7 +252,15 @@ class Ledger:
         Raises:
             LedgerError: there are texts to derive from token ids, and `decode` is not set.
         """
-        return groups_.groups(self._database, t, label, self.decode)
+        known = self._recent.groups(t, label)
+        if known is None:
+            known = groups_.groups(self._database, t, label, self.decode)
+            self._recent.keep_groups(t, label, 0, known)
+        return known
+
+    def forget(self) -> None:
+        """Drops what is kept in memory: what is read next comes from the file."""
+        self._recent.clear()
 
     def group_count(self, t: int, label: str) -> int:
         """How many groups there are, judged or not."""
@@ -257,11 +285,14 @@ class Ledger:
         fingerprint: str,
     ) -> None:
         """Judges the groups at `start`, `start` + 1, …, which were written unjudged."""
-        groups_.add_verdicts(self._database, t, label, start, verdicts, fingerprint)
+        with self.transaction():
+            groups_.add_verdicts(self._database, t, label, start, verdicts, fingerprint)
+            self._recent.keep_verdicts(t, label, start, verdicts, fingerprint)
 
     def clear_verdicts(self, t: int, label: str) -> None:
         """Makes the groups unjudged again; their comparisons go too, the responses stay."""
         groups_.clear_verdicts(self._database, t, label)
+        self._recent.forget_groups(t, label)
 
     def add_comparisons(
         self, t: int, label: str, start: int, comparisons: Sequence[Sequence[Comparison]]

@@ -107,12 +107,10 @@ def add_composition(database: Database, t: int, composition: Composition) -> Non
         )
 
 
-def composition(database: Database, t: int) -> tuple[Prompt, ...]:
-    """A round's prompts in their order; empty when it has not been composed."""
-    ids = database.rows(
-        "SELECT prompt_id FROM composed_prompts WHERE round = ? ORDER BY position", t
-    )
-    return tuple(prompts(database, [id_ for (id_,) in ids]))
+def composed_ids(database: Database, t: int) -> list[str]:
+    """The ids of a round's prompts in their order; empty when it has not been composed."""
+    query = "SELECT prompt_id FROM composed_prompts WHERE round = ? ORDER BY position"
+    return [id_ for (id_,) in database.rows(query, t)]
 
 
 def estimates(database: Database, since: int) -> list[Estimate]:

@@ -195,6 +195,7 @@ def make(out: Path) -> dict[str, Any]:
         "parameters": sum(weight.numel() for weight in policy.module.parameters()),
         **quality,
         "held_out": asdict(HELD_OUT),
+        "spaces": {space.generator: dict(space.levels) for space in TINY_SPACES},
         "stages": [asdict(stage) for stage in (CLEAN, NOISY, CEILING)],
         "seed": SEED,
         "torch": torch.__version__,

@@ -30,7 +30,8 @@ def test_a_known_prompt_and_a_repeated_one_are_duplicates() -> None:
 
 def test_a_held_out_text_is_turned_down_whatever_its_answer() -> None:
     twin = Prompt(user("held out"), answer="42")
-    assert Heldout(NoOptions(), SURROUNDINGS).reasons([twin, KNOWN]) == ["held out", ""]
+    shouted = Prompt(user(" HELD  out "))
+    assert Heldout(SURROUNDINGS).reasons([twin, shouted, KNOWN]) == ["held out", "held out", ""]
 
 
 def test_length_is_bounded_by_the_options_and_by_the_models_context() -> None:

@@ -169,7 +169,7 @@ def test_ablate_compares_arms_within_seeds(tmp_path: Path) -> None:
     ("overrides", "error", "message"),
     [
         (["recorded=nowhere.jsonl"], DataError, r"nowhere\.jsonl"),
-        (["creator.bach=3"], ConfigError, "did you mean 'batch'|creator.batch"),
+        (["creator.bach=3"], ConfigError, "creator.bach: unknown key.*did you mean 'batch'"),
         (["solver.sampling.n=1"], ConfigError, "at least 2"),
         (["model=no/such/model"], ModelError, "no/such/model"),
         (["spaces.chain_sum={terms: [2]}"], ConfigError, "num_terms"),

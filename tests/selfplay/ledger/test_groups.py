@@ -124,8 +124,10 @@ def test_texts_are_derived_from_token_ids(
     ledger: Ledger, group: MakeGroup, same_groups: Same
 ) -> None:
     ledger.add_groups(1, "train", 0, [group(0), group(1)])
+    ledger.forget()
     same_groups(ledger.groups(1, "train"), [group(0), group(1)])
     ledger.decode = lambda batch: [f"{len(ids)} tokens" for ids in batch]
+    ledger.forget()
     assert ledger.groups(1, "train")[0].responses[0].text == "10 tokens"
 
 
@@ -140,6 +142,7 @@ def test_a_text_without_token_ids_is_stored(ledger: Ledger, group: MakeGroup) ->
 def test_texts_that_cannot_be_derived_are_an_error(ledger: Ledger, group: MakeGroup) -> None:
     ledger.add_groups(1, "train", 0, [group(0)])
     ledger.decode = None
+    ledger.forget()
     with pytest.raises(LedgerError, match=r"texts of 3 responses.*set `ledger\.decode`"):
         ledger.groups(1, "train")
 
