@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -134,9 +135,15 @@ def verdict_row(group_id: int, position: int, verdict: Verdict) -> tuple[Any, ..
         position,
         verdict.reward,
         verdict.reason,
-        canonical_json(verdict.scores) if verdict.scores else None,
+        _scores_json(tuple(verdict.scores.items())) if verdict.scores else None,
         _ordered(verdict.violations) if verdict.violations else None,
     )
+
+
+@lru_cache(maxsize=1024)
+def _scores_json(scores: tuple[tuple[str, float], ...]) -> str:
+    """Cached, since a verifier's scores are few and a round has hundreds of them."""
+    return canonical_json(dict(scores))
 
 
 def verdict_from(row: Sequence[Any]) -> Verdict:

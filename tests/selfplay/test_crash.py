@@ -13,9 +13,10 @@ import pytest
 
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
+from selfplay.summary import standing
 from tests.selfplay.small_runs import SMALL, digest, play_out
 
-KILLS = 25
+KILLS = 22
 
 DRIVER = """
 # Imports once, then forks a child for each life of the run; SIGKILL ends all but the last.
@@ -76,6 +77,13 @@ def test_a_run_killed_at_twenty_random_instants_ends_like_one_that_was_not(tmp_p
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["killed"] >= 20, report
     assert digest(tmp_path / "killed") == digest(tmp_path / "whole")
+    assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
+
+
+def weights(directory: Path) -> dict[str, bytes]:
+    """The tensor files of every policy version on disk."""
+    files = sorted((directory / "policy").rglob("*.safetensors"))
+    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -89,13 +97,35 @@ def test_a_signal_leaves_after_the_chunk_and_the_command_goes_on(
     for line in first.stdout:
         if json.loads(line)["round"] == 1:
             break
+    assert standing(tmp_path / "run").state == "running"
     first.send_signal(number)
     _, told = first.communicate(timeout=60)
     assert first.returncode == 130
     assert "leaving after the chunk" in told
+    assert standing(tmp_path / "run").state == "stopped"
     again = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout.splitlines()[-1])["round"] == 4
+
+
+def test_a_second_signal_leaves_at_once_and_loses_only_the_chunk_in_flight(tmp_path: Path) -> None:
+    long = ["chunk=24", "creator.batch=24", "solver.sampling.n=400", "max_missing=1.0"]
+    command = [sys.executable, "-m", "selfplay", "run", "tiny", *SMALL, *long, "--json"]
+    command += ["--out", str(tmp_path / "run")]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    assert run.stderr is not None
+    for line in run.stdout:
+        if json.loads(line)["stage"] == "compose":
+            break
+    run.send_signal(signal.SIGINT)
+    while "leaving after" not in run.stderr.readline():
+        pass
+    run.send_signal(signal.SIGINT)
+    assert run.wait(timeout=60) == 130
+    with Ledger.open(tmp_path / "run" / LEDGER, read_only=True) as ledger:
+        assert ledger.stage_done(1, "compose")
+        assert ledger.group_count(1, "train") == 0
 
 
 FULL_DISK = """

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from selfplay.core.errors import LedgerError
 from selfplay.core.types import Composition, Group, Prompt, Response, Verdict, user
 from selfplay.ledger import Ledger
 
@@ -72,9 +73,9 @@ def test_a_chunk_after_a_crash_does_not_hide_the_chunks_before_it(path: Path) ->
 def test_a_rolled_back_transaction_leaves_nothing_behind(path: Path) -> None:
     with Ledger.open(path) as ledger:
         ledger.decode = decode
-        with pytest.raises(RuntimeError, match="crash"), ledger.transaction():
+        with pytest.raises(LedgerError, match="expected one verdict"), ledger.transaction():  # noqa: PT012 — the crash must come after a write
             ledger.add_groups(1, "train", 0, [group(PROMPTS[0])])
-            raise RuntimeError("crash")
+            ledger.add_verdicts(1, "train", 0, [[Verdict(1.0)]], "judge")
         assert ledger.groups(1, "train") == []
 
 
