@@ -190,7 +190,8 @@ def test_a_missing_prompt_file_is_one_clear_error(tmp_path: Path) -> None:
 
 def test_a_prompt_longer_than_the_context_is_refused_before_the_run(tmp_path: Path) -> None:
     path = tmp_path / "prompts.jsonl"
-    path.write_text(json.dumps({"prompt": "short"}) + "\n" + json.dumps({"prompt": "x" * 5000}))
+    rows = [{"prompt": "short", "answer": "1"}, {"prompt": "x" * 5000, "answer": "2"}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(DataError, match=r"1 of 2 prompts are longer than .* begins 'xxx"):
         call(
             *("run", "own", f"prompts={path}", "model=tiny", "evaluation.source.share=0"),
