@@ -13,6 +13,7 @@ Left out: composite data sets, reasoning-gym's own curriculum state and its leve
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -152,8 +153,7 @@ def _key(attributes: Mapping[str, Level]) -> tuple[tuple[str, Level], ...]:
 @lru_cache(maxsize=4096)
 def _dataset(generator: str, key: tuple[tuple[str, Level], ...]) -> Any:
     """Build the (lazy, virtually endless) data set for one generator and configuration."""
-    from reasoning_gym.factory import create_dataset
-
+    factory = _reasoning_gym()
     if generator in EVALUATING:
         raise ConfigError(
             f"{generator}: its scorer in reasoning-gym runs the response as Python code, and text "
@@ -168,7 +168,7 @@ def _dataset(generator: str, key: tuple[tuple[str, Level], ...]) -> Any:
             )
         config |= dict.fromkeys(fields[attribute], value)
     try:
-        return create_dataset(generator, seed=_SEED, **config)
+        return factory.create_dataset(generator, seed=_SEED, **config)
     except (AssertionError, TypeError, ValueError) as error:
         found = ", ".join(f"{name}={value}" for name, value in key)
         raise ConfigError(f"{generator}: it does not allow {found}: {error}") from error
@@ -177,17 +177,25 @@ def _dataset(generator: str, key: tuple[tuple[str, Level], ...]) -> Any:
 @lru_cache(maxsize=256)
 def _curriculum_fields(generator: str) -> dict[str, tuple[str, ...]]:
     """Map each attribute of a generator's curriculum to the configuration fields it sets."""
+    factory = _reasoning_gym()
     from reasoning_gym.coaching import RangeAttributeDefinition
-    from reasoning_gym.factory import CURRICULA, create_curriculum
 
-    if generator not in CURRICULA:
+    if generator not in factory.CURRICULA:
         raise ConfigError(
             f"reasoning-gym has no generator with a curriculum called '{generator}' "
-            f"({nearest(generator, CURRICULA)})"
+            f"({nearest(generator, factory.CURRICULA)})"
         )
     return {
         name: (definition.lower_field_name, definition.upper_field_name)
         if isinstance(definition, RangeAttributeDefinition)
         else (definition.field_name,)
-        for name, definition in create_curriculum(generator).attributes.items()
+        for name, definition in factory.create_curriculum(generator).attributes.items()
     }
+
+
+def _reasoning_gym() -> Any:
+    """The package's factory module; one of its dependencies is not free of warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        from reasoning_gym import factory
+    return factory
