@@ -18,8 +18,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from selfplay.config import differences, load_config
 from selfplay.core.errors import ConfigError, LedgerError, ResourceError, nearest
 from selfplay.evaluation import GREEDY, SAMPLED
+from selfplay.ledger import Ledger
+from selfplay.paths import LEDGER
+from selfplay.settings import RunConfig
 from selfplay.summary import Standing, standing
 
 LEVEL = 0.95
@@ -63,7 +67,14 @@ class Cell:
     arm: str
     seed: int
     directory: Path
-    command: tuple[str, ...]
+    game: str
+    overrides: tuple[str, ...]
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The run as a user would start it."""
+        run = (sys.executable, "-m", "selfplay", "run", self.game, *self.overrides)
+        return (*run, "--out", str(self.directory), "--json")
 
 
 @dataclass(frozen=True)
@@ -85,11 +96,8 @@ def cells(config: AblationConfig, directory: Path) -> list[Cell]:
     for seed in range(config.seeds):
         for arm, overrides in config.arms.items():
             out = directory / f"{arm}-{seed}"
-            command = (
-                *(sys.executable, "-m", "selfplay", "run", config.game, *config.common),
-                *(*overrides, f"seed={seed}", "--out", str(out), "--json"),
-            )
-            found.append(Cell(arm, seed, out, command))
+            changes = (*config.common, *overrides, f"seed={seed}")
+            found.append(Cell(arm, seed, out, config.game, changes))
     return found
 
 
@@ -110,17 +118,29 @@ def run_cells(grid: Sequence[Cell], workers: int) -> Iterator[Cell]:
 
 
 def run_cell(cell: Cell) -> None:
-    """Runs one cell to its end.
+    """Runs one cell to its end; one that is there already, with this configuration, is left alone.
 
     Raises:
         ResourceError: the run failed.
     """
+    if is_finished(cell):
+        return
     one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     done = subprocess.run(
         cell.command, capture_output=True, text=True, env=os.environ | one_thread, check=False
     )
     if done.returncode:
         raise ResourceError(f"{cell.arm}, seed {cell.seed} failed: {done.stderr.strip()[-2000:]}")
+
+
+def is_finished(cell: Cell) -> bool:
+    """Is there a finished run of exactly this configuration?"""
+    if not (cell.directory / LEDGER).is_file():
+        return False
+    wanted = load_config(cell.game, cell.overrides, RunConfig).as_dict()
+    with Ledger.open(cell.directory / LEDGER, read_only=True) as ledger:
+        same = not differences(ledger.settings, wanted, set())
+    return same and standing(cell.directory).state == "finished"
 
 
 def interval(values: NDArray[np.float64]) -> Interval:

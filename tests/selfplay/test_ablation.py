@@ -30,9 +30,9 @@ def test_every_arm_plays_every_seed_and_whole_pairs_come_first() -> None:
 
 
 def test_a_failing_run_ends_the_grid_with_what_it_said(tmp_path: Path) -> None:
-    command = ("python3", "-c", "import sys; sys.exit('no such prompt file')")
-    with pytest.raises(ResourceError, match="broken, seed 3 failed: no such prompt file"):
-        list(run_cells([Cell("broken", 3, tmp_path, command)], workers=1))
+    cell = Cell("broken", 3, tmp_path / "run", "tiny", ("rouns=1",))
+    with pytest.raises(ResourceError, match=r"broken, seed 3 failed: .*did you mean 'rounds'"):
+        list(run_cells([cell], workers=1))
 
 
 @pytest.mark.parametrize(

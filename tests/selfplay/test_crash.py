@@ -112,17 +112,19 @@ def test_a_second_signal_leaves_at_once_and_loses_only_the_chunk_in_flight(tmp_p
     long = ["chunk=24", "creator.batch=24", "solver.sampling.n=400", "max_missing=1.0"]
     command = [sys.executable, "-m", "selfplay", "run", "tiny", *SMALL, *long, "--json"]
     command += ["--out", str(tmp_path / "run")]
-    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert run.stdout is not None
-    assert run.stderr is not None
-    for line in run.stdout:
-        if json.loads(line)["stage"] == "compose":
-            break
-    run.send_signal(signal.SIGINT)
-    while "leaving after" not in run.stderr.readline():
-        pass
-    run.send_signal(signal.SIGINT)
-    assert run.wait(timeout=60) == 130
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        for line in run.stdout:
+            if json.loads(line)["stage"] == "compose":
+                break
+        run.send_signal(signal.SIGINT)
+        while "leaving after" not in run.stderr.readline():
+            pass
+        run.send_signal(signal.SIGINT)
+        assert run.wait(timeout=60) == 130
     with Ledger.open(tmp_path / "run" / LEDGER, read_only=True) as ledger:
         assert ledger.stage_done(1, "compose")
         assert ledger.group_count(1, "train") == 0
