@@ -16,8 +16,9 @@ from creator.config import CreatorConfig
 from creator.difficulty import mean_difficulty
 from creator.estimate import Metric, estimate
 from creator.gates import Gate, Heldout, Surroundings, admit
-from creator.operators import Child, Operator, Spaces
+from creator.operators import Child, Operator
 from creator.sample import Sampler
+from selfplay.core.gym import Spaces
 from selfplay.core.seeding import Seed
 from selfplay.core.types import (
     GENERATED,

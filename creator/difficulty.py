@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from creator.operators import Spaces
+from selfplay.core.gym import Spaces
 from selfplay.core.types import Prompt
 
 

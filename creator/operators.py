@@ -6,18 +6,15 @@ exact verifier. An operator takes all its parents at once; who uses it stamps it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
 import numpy as np
 
 from creator.config import HarderOptions, OperatorOptions
-from selfplay.core.gym import GymSpace, gym_item
+from selfplay.core.gym import GymSpace, Spaces, puzzle_prompt
 from selfplay.core.seeding import Seed
-from selfplay.core.types import Level, Lineage, Prompt, Puzzle, user
-
-Spaces: TypeAlias = Mapping[str, GymSpace]
-"""The difficulty space of each generator, by its name."""
+from selfplay.core.types import Level, Lineage, Prompt, Puzzle
 
 Child: TypeAlias = Prompt | str
 """A child with its parents and seed, or the reason why there is none."""
@@ -86,9 +83,3 @@ def neighbour(space: GymSpace, attribute: str, level: Level, direction: int) -> 
     ladder = space.levels[attribute]
     position = ladder.index(level) + direction
     return (ladder[position],) if 0 <= position < len(ladder) else ()
-
-
-def puzzle_prompt(puzzle: Puzzle, lineage: Lineage) -> Prompt:
-    """The prompt that a puzzle asks."""
-    item = gym_item(puzzle.generator, dict(puzzle.attributes), puzzle.index)
-    return Prompt(user(item.question), puzzle.generator, item.answer, puzzle, lineage=lineage)

@@ -13,12 +13,11 @@ from pathlib import Path
 
 from creator.creator import Creator
 from creator.gates import Surroundings
-from creator.operators import Spaces
 from meta.meta import Meta
 from selfplay.config import Loaded, differences
 from selfplay.core.components import Choice
 from selfplay.core.errors import ConfigError, DataError, LedgerError
-from selfplay.core.gym import check_space
+from selfplay.core.gym import Spaces, check_space
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Prompt
 from selfplay.data.recorded import read_recorded, to_group

@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from tokenize import TokenError
-from typing import Any
+from typing import Any, TypeAlias
 
 from selfplay.core.errors import ConfigError, DataError, nearest
-
-Level = int | float
+from selfplay.core.types import Level, Lineage, Prompt, Puzzle, user
 
 _SEED = 0
 """Seed of every generator; an item is told from its siblings by its index alone."""
@@ -92,6 +91,16 @@ class GymSpace:
                     f"{self.generator}.{attribute}: expected one or more distinct levels, "
                     f"found {tuple(values)}"
                 )
+
+
+Spaces: TypeAlias = Mapping[str, GymSpace]
+"""The difficulty space of each generator, by its name."""
+
+
+def puzzle_prompt(puzzle: Puzzle, lineage: Lineage) -> Prompt:
+    """The prompt that a puzzle asks, its reference answer as the gold answer."""
+    item = gym_item(puzzle.generator, dict(puzzle.attributes), puzzle.index)
+    return Prompt(user(item.question), puzzle.generator, item.answer, puzzle, lineage=lineage)
 
 
 def check_space(space: GymSpace) -> None:

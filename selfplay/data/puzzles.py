@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from selfplay.core.errors import ConfigError, DataError, nearest, require
-from selfplay.core.gym import GymSpace, all_levels, gym_item
+from selfplay.core.gym import GymSpace, all_levels, puzzle_prompt
 from selfplay.core.seeding import Seed
-from selfplay.core.types import Level, Lineage, Prompt, Puzzle, user
+from selfplay.core.types import Level, Lineage, Prompt, Puzzle
 
 _PATIENCE = 200
 """Items drawn in vain, one after the other, before a space counts as used up."""
@@ -57,7 +57,9 @@ def puzzle_prompts(
             return list(prompts.values())
         turn, generator = divmod(i, len(names))
         levels = ladders[generator][turn % len(ladders[generator])]
-        prompt = original_puzzle(names[generator], levels, seed.at(i).integer(bits=31))
+        index = seed.at(i).integer(bits=31)
+        puzzle = Puzzle(names[generator], tuple(sorted(levels.items())), index)
+        prompt = puzzle_prompt(puzzle, Lineage(seed=index))
         misses = misses + 1 if prompt.id in prompts else 0
         prompts.setdefault(prompt.id, prompt)
         if misses > _PATIENCE:
@@ -66,13 +68,6 @@ def puzzle_prompts(
                 "lower `count` or widen `levels`"
             )
     raise AssertionError("unreachable: the count above has no end")
-
-
-def original_puzzle(generator: str, levels: Mapping[str, Level], index: int) -> Prompt:
-    """A puzzle that no parent has."""
-    item = gym_item(generator, levels, index)
-    puzzle = Puzzle(generator, tuple(sorted(levels.items())), index)
-    return Prompt(user(item.question), generator, item.answer, puzzle, lineage=Lineage(seed=index))
 
 
 def narrowed(

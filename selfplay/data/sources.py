@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from selfplay.core.gym import GymSpace, Level
+from selfplay.core.gym import GymSpace, Spaces
 from selfplay.core.seeding import Seed
-from selfplay.core.types import Lineage, Prompt
+from selfplay.core.types import Level, Lineage, Prompt
 from selfplay.data.prompts import PromptFileOptions, read_prompts
 from selfplay.data.puzzles import PuzzleOptions, puzzle_prompts
 from selfplay.data.split import SplitOptions, split_off
-
-Spaces = Mapping[str, GymSpace]
 
 
 def gym_spaces(levels: Mapping[str, Mapping[str, Sequence[Level]]]) -> dict[str, GymSpace]:

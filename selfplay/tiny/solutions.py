@@ -16,7 +16,8 @@ import string
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from selfplay.core.gym import GymSpace, Level, all_levels, gym_item
+from selfplay.core.gym import GymSpace, all_levels, gym_item
+from selfplay.core.types import Level
 
 _INDICES = 1 << 31
 """Items are drawn from this many of each level."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from selfplay.core.gym import GymSpace, Level
+from selfplay.core.gym import GymSpace
+from selfplay.core.types import Level
 
 TINY_SPACES: tuple[GymSpace, ...] = (
     GymSpace("spell_backward", {"word_len": (3, 4, 5, 6, 7, 8, 9, 10)}),

@@ -9,10 +9,9 @@ import pytest
 from creator.config import OPERATORS, CreatorConfig
 from creator.creator import Creator
 from creator.gates import Surroundings
-from creator.operators import puzzle_prompt
 from selfplay.config import load_values
 from selfplay.core.components import Choice
-from selfplay.core.gym import GymSpace
+from selfplay.core.gym import GymSpace, puzzle_prompt
 from selfplay.core.seeding import Seed
 from selfplay.core.types import (
     Composition,

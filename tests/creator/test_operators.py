@@ -5,8 +5,8 @@ import pytest
 
 from creator.config import EasierOptions, FreshOptions, HarderOptions, SidewaysOptions
 from creator.difficulty import difficulty, mean_difficulty
-from creator.operators import CurriculumEdit, moved, puzzle_prompt
-from selfplay.core.gym import GymSpace, gym_score
+from creator.operators import CurriculumEdit, moved
+from selfplay.core.gym import GymSpace, gym_score, puzzle_prompt
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Lineage, Prompt, Puzzle, user
 
