@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
+from statistics import fmean
 
 from selfplay.core.gym import Spaces
 from selfplay.core.types import Prompt
@@ -16,12 +15,10 @@ def difficulty(prompt: Prompt, spaces: Spaces) -> float | None:
     if prompt.puzzle is None or space is None:
         return None
     ladders = [(space.levels[name], level) for name, level in prompt.puzzle.attributes]
-    return float(
-        np.mean([ladder.index(level) / max(1, len(ladder) - 1) for ladder, level in ladders])
-    )
+    return fmean(ladder.index(level) / max(1, len(ladder) - 1) for ladder, level in ladders)
 
 
 def mean_difficulty(prompts: Sequence[Prompt], spaces: Spaces) -> dict[str, float]:
     """`{"difficulty": mean}` over the prompts that have one; empty where none has."""
     known = [value for prompt in prompts if (value := difficulty(prompt, spaces)) is not None]
-    return {"difficulty": float(np.mean(known))} if known else {}
+    return {"difficulty": fmean(known)} if known else {}

@@ -7,9 +7,8 @@ exact verifier. An operator takes all its parents at once; who uses it stamps it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 from typing import Protocol, TypeAlias
-
-import numpy as np
 
 from creator.config import HarderOptions, OperatorOptions
 from selfplay.core.gym import GymSpace, Spaces, puzzle_prompt
@@ -36,16 +35,18 @@ class CurriculumEdit:
 
     def evolve(self, parents: Sequence[Prompt], seed: Seed) -> list[Child]:
         """A new item of the same generator, at levels `up` up and `down` down."""
-        return [self._edit(parent, seed.at(i)) for i, parent in enumerate(parents)]
+        # One generator for all: making a NumPy generator takes longer than making a child.
+        rng = Random(seed.integer())
+        return [self._edit(parent, rng) for parent in parents]
 
-    def _edit(self, parent: Prompt, seed: Seed) -> Child:
+    def _edit(self, parent: Prompt, rng: Random) -> Child:
         space = self._spaces.get(parent.puzzle.generator) if parent.puzzle else None
         if parent.puzzle is None or space is None:
             return "the prompt has no difficulty attributes"
-        levels = moved(dict(parent.puzzle.attributes), space, self._up, self._down, seed.numpy())
+        levels = moved(dict(parent.puzzle.attributes), space, self._up, self._down, rng)
         if levels is None:
             return "no attribute left to move"
-        puzzle = Puzzle(space.generator, tuple(sorted(levels.items())), seed.integer(bits=31))
+        puzzle = Puzzle(space.generator, tuple(sorted(levels.items())), rng.getrandbits(31))
         return puzzle_prompt(puzzle, Lineage(parents=(parent.id,), seed=puzzle.index))
 
 
@@ -61,7 +62,7 @@ class Repeat:
 
 
 def moved(
-    levels: dict[str, Level], space: GymSpace, up: int, down: int, rng: np.random.Generator
+    levels: dict[str, Level], space: GymSpace, up: int, down: int, rng: Random
 ) -> dict[str, Level] | None:
     """`levels` with `up` attributes one level up and `down` others one level down.
 
@@ -72,7 +73,7 @@ def moved(
         movable = [name for name in still if neighbour(space, name, levels[name], direction)]
         if len(movable) < count:
             return None
-        for name in rng.choice(movable, size=count, replace=False) if count else ():
+        for name in rng.sample(movable, count):
             changed[name] = neighbour(space, name, levels[name], direction)[0]
             still.remove(name)
     return changed

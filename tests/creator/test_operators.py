@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-import numpy as np
+from random import Random
+
 import pytest
 
 from creator.config import EasierOptions, FreshOptions, HarderOptions, SidewaysOptions
@@ -95,7 +96,7 @@ def test_children_are_a_function_of_parents_and_seed() -> None:
 
 def test_moving_never_uses_one_attribute_both_ways() -> None:
     space = GymSpace("chain_sum", {"num_terms": (2, 3, 4)})
-    assert moved({"num_terms": 3}, space, 1, 1, np.random.default_rng(0)) is None
+    assert moved({"num_terms": 3}, space, 1, 1, Random(0)) is None
 
 
 def test_difficulty_runs_from_the_easiest_to_the_hardest_corner() -> None:

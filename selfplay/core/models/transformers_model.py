@@ -29,6 +29,9 @@ from selfplay.core.types import Chat, Response, Sampling
 _LOGIT_VALUES = 1 << 28
 """Most logits that `logprobs` holds at once: 1 GiB in float32."""
 
+_KNOWN_CHATS = 1 << 14
+"""Chats whose token ids are kept; some rounds' worth."""
+
 
 class TransformersModel:
     """`TextModel` over a `Pretrained`; training mode and gradients are left as they were."""
@@ -43,6 +46,7 @@ class TransformersModel:
         """
         self._pretrained = pretrained
         self._max_batch_tokens = max_batch_tokens
+        self._known_ids: dict[Chat, list[int]] = {}
 
     @property
     def name(self) -> str:
@@ -52,9 +56,19 @@ class TransformersModel:
     def prompt_ids(self, chats: Sequence[Chat]) -> list[list[int]]:
         """Token ids of each chat under the model's template, up to where the answer begins.
 
+        A chat is read when it is admitted, answered and learned from; its ids are kept for that.
+
         Raises:
             ModelError: the template refuses a chat, or makes no tokens of it.
         """
+        fresh = [chat for chat in dict.fromkeys(chats) if chat not in self._known_ids]
+        if len(self._known_ids) + len(fresh) > _KNOWN_CHATS:
+            self._known_ids.clear()
+            fresh = list(dict.fromkeys(chats))
+        self._known_ids.update(zip(fresh, self._tokenize(fresh), strict=True))
+        return [self._known_ids[chat] for chat in chats]
+
+    def _tokenize(self, chats: Sequence[Chat]) -> list[list[int]]:
         if not chats:
             return []
         messages = [[{"role": m.role, "content": m.content} for m in chat] for chat in chats]
