@@ -88,6 +88,10 @@ class Pick(Node):
 
     @override
     def assign(self, value: Any, origin: str) -> None:
+        if isinstance(value, Choice):
+            self._choose(value.name, origin)
+            self.options.assign(value.options, origin)
+            return
         if isinstance(value, str):
             value = self._long_form(value)
         options = dict(_mapping(self.where, value, origin, ["name"]))

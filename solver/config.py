@@ -1,18 +1,19 @@
-"""The solver's configuration and its table of objectives. Torch-free.
-
-To add an objective: write a class that satisfies `solver.trainers.recorded.Objective`, a dataclass
-of its options, and one row of `OBJECTIVES`.
-"""
+"""The solver's configuration. Torch-free."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from selfplay.core.components import Choice, Row, component
-from selfplay.core.errors import ConfigError, nearest, require
+from selfplay.core.components import Choice, component
+from selfplay.core.errors import nearest, require
 from selfplay.core.types import Sampling
+from solver.objectives.table import OBJECTIVES
 from solver.schedule import check_schedule
+
+
+LORA_INITS = ("kaiming", "gaussian")
+QUANTIZATIONS = ("4bit", "8bit")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,30 @@ class LoraConfig:
     dropout: float = 0.0
     target_modules: str | list[str] = "all-linear"
     """Module names, or `all-linear`: every linear layer but the output head."""
+    rslora: bool = False
+    """Scale by alpha / √r in place of alpha / r, which keeps large ranks learning (rsLoRA,
+    Kalajdzievski, 2023, arXiv 2312.03732)."""
+    dora: bool = False
+    """Learn each weight's magnitude apart from its direction: slower, and often better at small
+    ranks (DoRA, Liu et al., 2024, arXiv 2402.09353)."""
+    modules_to_save: list[str] = field(default_factory=list)
+    """Modules that learn whole beside the adapters and are saved with them, such as norms."""
+    init: str = "kaiming"
+    """What the first factor is drawn from, `kaiming` (uniform) or `gaussian`; the second begins at
+    zero, so that the policy begins as its base. Inits that change the base are left out: the base
+    is the initial policy."""
+
+    def check(self, where: str) -> None:
+        """Refuses impossible values.
+
+        Raises:
+            ConfigError: a value outside its range, or an unknown word.
+        """
+        require(self.r >= 1, f"{where}.r", "1 or more", self.r)
+        require(self.alpha > 0, f"{where}.alpha", "above 0", self.alpha)
+        require(0 <= self.dropout < 1, f"{where}.dropout", "0 or more and below 1", self.dropout)
+        hint = f"'{self.init}'; {nearest(self.init, LORA_INITS)}"
+        require(self.init in LORA_INITS, f"{where}.init", " or ".join(LORA_INITS), hint)
 
 
 @dataclass(frozen=True)
@@ -39,68 +64,32 @@ class PolicyConfig:
     threads: int | None = None
     """CPU threads of torch; part of the environment that a bit-exact repetition needs."""
     lora: LoraConfig = field(default_factory=LoraConfig)
+    quantization: str | None = None
+    """`4bit` (NF4, doubly quantised: QLoRA, Dettmers et al., 2023, arXiv 2305.14314) or `8bit`
+    (LLM.int8) for a frozen base under LoRA, through bitsandbytes on CUDA; `dtype` is then what is
+    computed in, best bfloat16."""
+
+    def check(self, where: str) -> None:
+        """Refuses impossible values.
+
+        Raises:
+            ConfigError: an unknown quantisation, or one without LoRA.
+        """
+        if self.quantization is None:
+            return
+        known = " or ".join(QUANTIZATIONS)
+        hint = f"'{self.quantization}'; {nearest(self.quantization, QUANTIZATIONS)}"
+        require(self.quantization in QUANTIZATIONS, f"{where}.quantization", known, hint)
+        require(
+            self.lora.enabled,
+            f"{where}.lora.enabled",
+            f"true with {where}.quantization, since quantised weights cannot learn",
+            "false",
+        )
 
 
-@dataclass(frozen=True)
-class RlooOptions:
-    """REINFORCE leave-one-out (Ahmadian et al., 2024), clipped at the sequence level."""
-
-    beta: float = 0.05
-    """Weight of the KL to the initial policy inside the reward; 0 needs no reference."""
-    epsilon: float = 0.2
-    """Clip of the sequence ratio: at least 1 - epsilon."""
-    epsilon_high: float | None = None
-    """At most 1 + epsilon_high; `epsilon` when null."""
-    normalize_advantages: bool = False
-    """Divide the round's advantages by their standard deviation."""
-
-
-DPO_LOSSES = (
-    "sigmoid",
-    "hinge",
-    "ipo",
-    "exo_pair",
-    "nca_pair",
-    "robust",
-    "bco_pair",
-    "sppo_hard",
-    "aot",
-    "aot_unpaired",
-    "apo_zero",
-    "apo_down",
-    "discopop",
-    "sft",
-    "sigmoid_norm",
-)
-
-
-@dataclass(frozen=True)
-class DpoOptions:
-    """Direct preference optimisation on the best and the worst response of each group."""
-
-    beta: float = 0.1
-    loss_type: str = "sigmoid"
-    """One of `DPO_LOSSES`, TRL's names."""
-    pairs: str = "max_min"
-    """How a group becomes pairs; a name of `solver.pairs.PAIRINGS`."""
-    reference: str = "round_start"
-    """`round_start`: the policy as the round begins (online iterative DPO); `initial`: the model
-    that the run began with."""
-
-    def __post_init__(self) -> None:
-        if self.loss_type not in DPO_LOSSES:
-            raise ConfigError(
-                f"dpo.loss_type: TRL has no loss '{self.loss_type}'; "
-                f"{nearest(self.loss_type, DPO_LOSSES)}"
-            )
-
-
-OBJECTIVES = {
-    "rloo": Row(
-        "solver.trainers.rloo:Rloo", RlooOptions, "leave-one-out policy gradient on whole groups"
-    ),
-    "dpo": Row("solver.trainers.dpo:Dpo", DpoOptions, "preference loss on max/min pairs"),
-}
+REFERENCES = ("round_start", "initial", "moving_average", "precomputed")
+"""What `solver.reference` may name besides a model directory."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +99,14 @@ class SolverConfig:
     sampling: Sampling = field(default_factory=Sampling)
     """How training responses are drawn."""
     objective: Choice = component("rloo", OBJECTIVES)
+    reference: str | None = None
+    """The policy that an objective keeps to: `round_start` (as the round begins), `initial` (as the
+    run began), `moving_average` (of the weights, over the rounds), `precomputed` (the
+    log-probabilities that were recorded with the responses), or a model directory with the same
+    vocabulary. Null leaves it to the objective (docs/objectives.md)."""
+    reference_decay: float = 0.99
+    """Of `moving_average`: after each learning stage, what stays of the average; the rest is the
+    policy's weights. 0 makes it the policy as the round begins."""
     learning_rate: float = 1e-6
     """Peak rate. Whole weights of large models: around 1e-6; LoRA: 1e-5; the tiny model: 1e-3."""
     schedule: str = "constant"
@@ -142,6 +139,8 @@ class SolverConfig:
         """
         require(self.learning_rate >= 0, f"{where}.learning_rate", "0 or more", self.learning_rate)
         require(self.max_grad_norm > 0, f"{where}.max_grad_norm", "above 0", self.max_grad_norm)
+        decay = self.reference_decay
+        require(0 <= decay < 1, f"{where}.reference_decay", "0 or more and below 1", decay)
         for name in ("epochs", "minibatches", "micro_batch_tokens"):
             require(getattr(self, name) >= 1, f"{where}.{name}", "1 or more", getattr(self, name))
         check_schedule(self.schedule, self.rounds, self.warmup_rounds)

@@ -33,7 +33,7 @@ class Policy:
     optimizer: torch.optim.AdamW
     version: int = 0
     """Learning stages done."""
-    _initial: Any = field(default=None, repr=False)
+    _frozen: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def load(cls, chosen: PolicyConfig, config: SolverConfig) -> Policy:
@@ -71,18 +71,31 @@ class Policy:
         """The token that fills batches up."""
         return int(self.pretrained.tokenizer.pad_token_id)
 
+    @property
+    def learned(self) -> list[torch.nn.Parameter]:
+        """The parameters that the optimiser moves."""
+        return [p for group in self.optimizer.param_groups for p in group["params"]]
+
     @contextmanager
-    def initial(self) -> Iterator[Any]:
-        """The module as the run began: the adapter switched off, or a frozen copy read once."""
-        if self.chosen.lora.enabled:
+    def reference(self, kind: str) -> Iterator[Any]:
+        """The frozen module that an objective keeps to.
+
+        Args:
+            kind: `initial` (under LoRA the adapter is switched off, else a copy is read once), or
+                a model directory.
+
+        Raises:
+            ModelError: the directory cannot be used.
+        """
+        if kind == "initial" and self.chosen.lora.enabled:
             with self.pretrained.module.disable_adapter():
                 yield self.module
             return
-        if self._initial is None:
-            chosen = self.chosen
-            loaded = load_pretrained(chosen.path, chosen.dtype, chosen.device).module
-            self._initial = loaded.requires_grad_(False)
-        yield self._initial
+        if kind not in self._frozen:
+            chosen, path = self.chosen, self.chosen.path if kind == "initial" else kind
+            loaded = load_pretrained(path, chosen.dtype, chosen.device).module
+            self._frozen[kind] = loaded.requires_grad_(False)
+        yield self._frozen[kind]
 
     def set_learning_rate(self, rate: float) -> None:
         """Sets the rate of every parameter group, the base of any scheduler included."""

@@ -13,9 +13,10 @@ from selfplay.core.seeding import Seed
 from selfplay.core.types import Chat, Group, Prompt, Response, Sampling
 from solver.checkpoint import restore_policy, save_policy
 from solver.config import SolverConfig
+from solver.objectives.build import build_objective
+from solver.objectives.objective import Objective
 from solver.policy import Policy
 from solver.schedule import rate_factor
-from solver.trainers.recorded import Objective
 
 
 def check_solver(config: SolverConfig) -> None:
@@ -24,7 +25,7 @@ def check_solver(config: SolverConfig) -> None:
     Raises:
         ConfigError: an option that is passed through to TRL is unknown, or not to be passed.
     """
-    config.objective.build(config)
+    build_objective(config.objective, config)
 
 
 class Solver:
@@ -37,7 +38,7 @@ class Solver:
     def __init__(self, config: SolverConfig, policy: Policy) -> None:
         self._config = config
         self._policy = policy
-        self._objective: Objective = config.objective.build(config)
+        self._objective: Objective = build_objective(config.objective, config)
 
     @property
     def version(self) -> int:
@@ -83,7 +84,7 @@ class Solver:
             trainer's own.
 
         Raises:
-            ModelError: the gradient is not finite; restore an earlier version to go on.
+            NotFiniteError: the loss or the gradient is not finite; restore a version to go on.
         """
         config = self._config
         factor = rate_factor(self.version, config.schedule, config.rounds, config.warmup_rounds)

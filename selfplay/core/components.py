@@ -60,7 +60,7 @@ def component(default: str, table: Table, shorthand: tuple[str, str] | None = No
             `{name: file, path: data/a.jsonl}`.
     """
     return field(
-        default_factory=lambda: {"name": default},
+        default_factory=lambda: chosen(default, table),
         metadata={"table": table, "shorthand": shorthand},
     )
 
@@ -68,9 +68,19 @@ def component(default: str, table: Table, shorthand: tuple[str, str] | None = No
 def components(defaults: tuple[str, ...], table: Table) -> Any:
     """A dataclass field that holds a list of choices from `table`."""
     return field(
-        default_factory=lambda: [{"name": name} for name in defaults],
+        default_factory=lambda: tuple(chosen(name, table) for name in defaults),
         metadata={"table": table, "many": True},
     )
+
+
+def chosen(name: str, table: Table, options: Any = None) -> Choice:
+    """The component called `name`, with its default options where none are given.
+
+    Raises:
+        ConfigError: as `find_row`.
+    """
+    row = find_row(name, table, "component")
+    return Choice(name, row.factory, row.options() if options is None else options)
 
 
 def find_row(name: str, table: Table, where: str) -> Row:

@@ -12,23 +12,18 @@ import numpy as np
 import pytest
 import torch
 
-from selfplay.core.components import Choice
+from selfplay.core.components import chosen
 from selfplay.core.errors import ConfigError, ModelError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Prompt, Sampling, Verdict, user
 from solver.advantages import rloo_advantages
-from solver.config import (
-    OBJECTIVES,
-    DpoOptions,
-    LoraConfig,
-    PolicyConfig,
-    RlooOptions,
-    SolverConfig,
-)
+from solver.config import LoraConfig, PolicyConfig, SolverConfig
+from solver.learning.batches import Row, micro_batches, response_mask
+from solver.learning.scoring import token_logps
+from solver.objectives.rows.trl import DpoOptions, RlooOptions
+from solver.objectives.table import OBJECTIVES
 from solver.policy import Policy
 from solver.solver import Solver
-from solver.trainers.batches import Row, micro_batches, response_mask
-from solver.trainers.scoring import token_logps
 
 PROMPTS = [Prompt(user(text)) for text in ("one", "number two", "3", "the fourth one")]
 
@@ -38,7 +33,7 @@ def make(
 ) -> Solver:
     options = options or {"rloo": RlooOptions(beta=0.0), "dpo": DpoOptions()}[name]
     policy = PolicyConfig(str(directory), device="cpu", threads=1, lora=LoraConfig(enabled=lora))
-    objective = Choice(name, OBJECTIVES[name].factory, options)
+    objective = chosen(name, OBJECTIVES, options)
     sampling = Sampling(n=4, max_new_tokens=6)
     config = SolverConfig(sampling, objective, **{"learning_rate": 1e-3} | rest)
     return Solver(config, Policy.load(policy, config))
@@ -88,7 +83,7 @@ def test_dpo_starts_at_ln_two(tiny_model_dir: Path) -> None:
 
 
 def test_dpo_against_the_initial_model_leaves_ln_two_after_a_round(tiny_model_dir: Path) -> None:
-    solver = make(tiny_model_dir, "dpo", DpoOptions(reference="initial"))
+    solver = make(tiny_model_dir, "dpo", reference="initial")
     groups = judged(solver)
     solver.learn(groups, Seed(1))
     assert solver.learn(groups, Seed(2))["loss"] < math.log(2) - 1e-3

@@ -7,20 +7,23 @@ fit; the plain path is taken up to `PLAIN_LOGITS` of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from trl.trainer.utils import FusedCausalLMOutput
+from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
 
-from solver.trainers.batches import IGNORED, Row, micro_batches, padded_labels, padded_rows
+from solver.learning.batches import IGNORED, Row, micro_batches, padded_labels, padded_rows
 
 PLAIN_LOGITS = 2**26
 """Largest number of logits held at once: 256 MB of float32."""
+
+EXTRAS = ("entropy", "mean_logits", "is_top1")
+"""What TRL's trainers report of a distribution besides the log-probability."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class TokenScorer:
     module: Any
     temperature: float = 1.0
     plain_logits: int = PLAIN_LOGITS
+    extras: tuple[str, ...] = ()
+    """Those of `EXTRAS` that are wanted."""
 
     def __call__(
         self, input_ids: torch.Tensor, labels: torch.Tensor, **options: Any
@@ -42,7 +47,7 @@ class TokenScorer:
             options: of TRL's call; the attention mask is dropped, a router's request is kept.
 
         Returns:
-            `log_probs`, `entropy`, `mean_logits`, `is_top1`: shape (B, L - 1), zero where ignored.
+            `log_probs` and the extras: shape (B, L - 1), zero where ignored.
         """
         kept = {key: options[key] for key in ("output_router_logits",) if key in options}
         mask_BT = labels[:, 1:] != IGNORED
@@ -50,15 +55,16 @@ class TokenScorer:
         width = mask_BT.size(1) - first
         vocabulary = self.module.get_output_embeddings().weight.size(0)
         if width * mask_BT.size(0) * vocabulary > self.plain_logits:
-            fused: FusedCausalLMOutput = self.module(
-                input_ids=input_ids, labels=labels, fused_lm_head=True, **kept
-            )
+            with _fused_head(self.module, self.temperature, ("log_probs", *self.extras)):
+                fused: FusedCausalLMOutput = self.module(
+                    input_ids=input_ids, labels=labels, fused_lm_head=True, **kept
+                )
             return fused
         output = self.module(
             input_ids=input_ids[:, :-1], use_cache=False, logits_to_keep=width, **kept
         )
         logits_NV = output.logits[mask_BT[:, first:]].float() / self.temperature
-        scores = _scores(logits_NV, labels[:, 1:][mask_BT])
+        scores = _scores(logits_NV, labels[:, 1:][mask_BT], self.extras)
         spread = {
             name: score_N.new_zeros(mask_BT.shape).masked_scatter(mask_BT, score_N)
             for name, score_N in scores.items()
@@ -68,9 +74,13 @@ class TokenScorer:
         )
 
 
-def _scores(logits_NV: torch.Tensor, targets_N: torch.Tensor) -> dict[str, torch.Tensor]:
+def _scores(
+    logits_NV: torch.Tensor, targets_N: torch.Tensor, extras: Sequence[str]
+) -> dict[str, torch.Tensor]:
     logps_NV = torch.log_softmax(logits_NV, dim=-1)
     logps_N = logps_NV.gather(1, targets_N[:, None])[:, 0]
+    if not extras:
+        return {"log_probs": logps_N}
     with torch.no_grad():
         return {
             "log_probs": logps_N,
@@ -80,23 +90,69 @@ def _scores(logits_NV: torch.Tensor, targets_N: torch.Tensor) -> dict[str, torch
         }
 
 
+@contextmanager
+def _fused_head(module: Any, temperature: float, outputs: tuple[str, ...]) -> Iterator[None]:
+    """Puts TRL's fused head on the module and takes it off again."""
+    before = vars(module).get("forward")
+    add_fused_lm_head(module, temperature=temperature, outputs=outputs)
+    try:
+        yield
+    finally:
+        vars(module).pop("forward", None)
+        if before is not None:
+            module.forward = before
+
+
+def divergences(
+    module: Any, reference: Any, ids_BL: torch.Tensor, labels_BL: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Whole distributions of two models at the tokens that are not ignored.
+
+    Returns:
+        log π, log π_ref of each token, and KL(π_ref(.|s_t) ‖ π(.|s_t)): shape (B, L - 1), nats,
+        zero where ignored. Gradients flow through `module` alone.
+    """
+    mask_BT = labels_BL[:, 1:] != IGNORED
+    targets_N1 = labels_BL[:, 1:][mask_BT][:, None]
+
+    def distributions(scored: Any) -> torch.Tensor:
+        logits_BTV = scored(input_ids=ids_BL[:, :-1], use_cache=False).logits
+        return torch.log_softmax(logits_BTV[mask_BT].float(), dim=-1)
+
+    with torch.no_grad():
+        reference_NV = distributions(reference)
+    policy_NV = distributions(module)
+    divergence_N = (reference_NV.exp() * (reference_NV - policy_NV)).sum(dim=-1)
+    found = (
+        policy_NV.gather(1, targets_N1)[:, 0],
+        reference_NV.gather(1, targets_N1)[:, 0],
+        divergence_N,
+    )
+    policy_BT, reference_BT, divergence_BT = (
+        score_N.new_zeros(mask_BT.shape).masked_scatter(mask_BT, score_N) for score_N in found
+    )
+    return policy_BT, reference_BT, divergence_BT
+
+
 def token_logps(
     module: Any,
     rows: Sequence[Row],
     pad_id: int,
     temperature: float = 1.0,
-    mixed_precision: bool = False,
+    autocast: torch.dtype | None = None,
 ) -> list[NDArray[np.float32]]:
     """Log-probability (nats) of every response token of `rows[i]`: shape (T_i,). No gradients."""
     vocabulary = module.get_output_embeddings().weight.size(0)
     budget = max(1, PLAIN_LOGITS // vocabulary)
     scorer = TokenScorer(module, temperature, plain_logits=1 << 62)
     device = module.device
-    autocast = torch.autocast(device.type, torch.bfloat16) if mixed_precision else nullcontext()
     found: dict[int, NDArray[np.float32]] = {}
     was_training = module.training
     module.eval()
-    with torch.no_grad(), autocast:
+    with (
+        torch.no_grad(),
+        torch.autocast(device.type, autocast or torch.bfloat16, enabled=autocast is not None),
+    ):
         for chunk in micro_batches(range(len(rows)), [row.length for row in rows], budget):
             chosen = [rows[i] for i in chunk]
             ids_BL = padded_rows(chosen, pad_id).to(device)

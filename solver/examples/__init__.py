@@ -1,0 +1,1 @@
+"""Training data from judged groups: pairs, single responses, unpaired feedback."""

@@ -1,0 +1,1 @@
+"""One learning stage: what an objective is handed, how tokens are scored, and the loop."""

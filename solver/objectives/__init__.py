@@ -1,0 +1,1 @@
+"""Objectives: pure loss functions by family, and the shapes that feed them a round's groups."""

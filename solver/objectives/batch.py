@@ -1,0 +1,71 @@
+"""A micro-batch of responses: padded tensors, and their scores under the policy that learns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from solver.learning.batches import IGNORED, Row, padded_labels, padded_rows
+from solver.learning.scoring import TokenScorer, divergences
+from solver.learning.stage import Place, Stage, TokenLogps
+from solver.objectives.row import ObjectiveRow
+from solver.objectives.terms import Scores
+
+
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """R distinct responses as tensors on the CPU, and where their scores come from."""
+
+    stage: Stage
+    tensors: dict[str, torch.Tensor]
+    """`ids` and `labels`, shape (R, L), and, where asked for, `reference` and `sampling`, shape
+    (R, L - 1)."""
+    tokens: int
+    """Padding left out."""
+    temperature: float
+    whole: str | None
+    """The reference whose whole distributions are compared; None where that is not asked."""
+
+    def scores(self) -> Scores:
+        """Differentiable scores under the policy as it is now."""
+        policy = self.stage.policy
+        found = {name: tensor.to(policy.device) for name, tensor in self.tensors.items()}
+        ids_RL, labels_RL = found["ids"], found["labels"]
+        mask_RT = labels_RL[:, 1:] != IGNORED
+        if self.whole is not None:
+            with policy.reference(self.whole) as reference:
+                logps_RT, reference_RT, divergence_RT = divergences(
+                    policy.module, reference, ids_RL, labels_RL
+                )
+            return Scores(logps_RT, mask_RT, reference_RT, None, divergence_RT)
+        output = TokenScorer(policy.module, self.temperature)(ids_RL, labels_RL)
+        assert output.log_probs is not None
+        return Scores(output.log_probs, mask_RT, found.get("reference"), found.get("sampling"))
+
+
+def responses(
+    stage: Stage, places: Sequence[Place], row: ObjectiveRow, temperature: float = 1.0
+) -> Responses:
+    """The responses at `places` with what the objective of `row` needs."""
+    rows = stage.rows(places)
+    pad_id = stage.policy.pad_id
+    tensors = {"ids": padded_rows(rows, pad_id), "labels": padded_labels(rows)}
+    if "reference" in row.needs:
+        tensors["reference"] = spread(rows, stage.reference_logps(places, row.reference))
+    if "sampling" in row.needs:
+        tensors["sampling"] = spread(rows, stage.sampling_logps(places))
+    whole = None
+    if "reference logits" in row.needs:
+        whole = stage.config.reference or row.reference
+    return Responses(stage, tensors, sum(r.length for r in rows), temperature, whole)
+
+
+def spread(rows: Sequence[Row], logps: Sequence[TokenLogps]) -> torch.Tensor:
+    """Shape (R, L - 1): each token's figure where a scorer puts it, 0 elsewhere."""
+    values_RT = np.zeros((len(rows), max(row.length for row in rows) - 1), dtype=np.float32)
+    for values_T, row, found in zip(values_RT, rows, logps, strict=True):
+        values_T[len(row.prompt_ids) - 1 : row.length - 1] = found
+    return torch.from_numpy(values_RT)

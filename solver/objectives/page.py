@@ -1,0 +1,103 @@
+"""docs/objectives.md, written from the tables: `python -m solver.objectives.page`. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+
+from selfplay.core.components import Row
+from selfplay.core.documented import default_text, field_texts
+from solver.examples.table import PAIRINGS, SELECTIONS, UNPAIRED
+from solver.objectives.row import ObjectiveRow
+from solver.objectives.table import OBJECTIVES
+
+PAGE = Path(__file__).parents[2] / "docs" / "objectives.md"
+
+INTRODUCTION = """\
+# Objectives
+
+Written from the code's own tables by `python -m solver.objectives.page`; a test keeps it current.
+
+Choose one with `solver.objective=NAME`, set its options with `solver.objective.OPTION=VALUE`, and
+the policy that it keeps to with `solver.reference` (`round_start`, `initial`, `moving_average`,
+`precomputed` or a model directory).
+
+Notation: x prompt, y response, r reward, R shaped reward, n responses per prompt; ℓ_w, ℓ_l summed
+log π(y|x) of the chosen and the rejected response; r_w, r_l their log-ratios to the reference,
+log π − log π_ref; Δ = r_w − r_l; |y| tokens of the response; σ the logistic function; sg(·) no
+gradient. Losses are minimised.
+"""
+
+
+def render() -> str:
+    """The whole page."""
+    return "\n".join([INTRODUCTION, *_overview(), *_details(), *_examples()])
+
+
+def _overview() -> Iterator[str]:
+    yield "| objective | minimised loss | needs | reference | when |"
+    yield "|---|---|---|---|---|"
+    for name, row in OBJECTIVES.items():
+        needs = ", ".join(row.needs) or "–"
+        formula = row.formula.replace("|", "\\|")
+        cells = (f"[`{name}`](#{name})", formula, needs, row.reference or "–", row.when)
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+
+
+def _details() -> Iterator[str]:
+    yield "## Options\n"
+    for name, row in OBJECTIVES.items():
+        yield f"### {name}\n"
+        yield f"{_sentence(row)} Source: {row.source}.\n" if row.source else f"{_sentence(row)}\n"
+        yield from _options(row)
+
+
+def _sentence(row: Row) -> str:
+    return f"{row.summary[0].upper()}{row.summary[1:]}."
+
+
+def _options(row: Row) -> Iterator[str]:
+    texts = field_texts(row.options)
+    known = [item for item in fields(row.options) if item.init]
+    if not known:
+        return
+    yield "| option | default | meaning |"
+    yield "|---|---|---|"
+    for item in known:
+        text = " ".join(texts.get(item.name, "").split()).replace("|", "\\|")
+        yield f"| `{item.name}` | `{default_text(item)}` | {text} |"
+    yield ""
+
+
+def _examples() -> Iterator[str]:
+    yield "## Training data from groups\n"
+    tables: tuple[tuple[str, Mapping[str, Row]], ...] = (
+        ("Pairs (`solver.objective.pairs`)", PAIRINGS),
+        ("Single responses (`solver.objective.examples`)", SELECTIONS),
+        ("Good and bad responses (`solver.objective.examples`)", UNPAIRED),
+    )
+    for title, table in tables:
+        yield f"### {title}\n"
+        for name, row in table.items():
+            yield f"**{name}**: {row.summary}.\n"
+            yield from _options(row)
+
+
+def undocumented() -> list[str]:
+    """Rows that lack a formula, advice or a source, and options without a text."""
+    lacking = []
+    for name, row in OBJECTIVES.items():
+        lacking += [f"{name}.{part}" for part in ("formula", "when", "source") if not _has(row, part)]
+        texts = field_texts(row.options)
+        lacking += [f"{name}.{f.name}" for f in fields(row.options) if f.init and f.name not in texts]
+    return lacking
+
+
+def _has(row: ObjectiveRow, part: str) -> bool:
+    return bool(getattr(row, part))
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), encoding="utf-8")

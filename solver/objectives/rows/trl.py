@@ -1,0 +1,194 @@
+"""Options and rows of the objectives that TRL computes. Torch-free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from selfplay.core.errors import ConfigError, nearest, require
+from solver.objectives.row import ObjectiveRow
+from solver.objectives.rows.pair_options import PairOptions
+
+DPO_LOSSES = (
+    "sigmoid",
+    "hinge",
+    "ipo",
+    "exo_pair",
+    "nca_pair",
+    "robust",
+    "bco_pair",
+    "sppo_hard",
+    "aot",
+    "aot_unpaired",
+    "apo_zero",
+    "apo_down",
+    "discopop",
+    "sft",
+    "sigmoid_norm",
+)
+
+
+@dataclass(frozen=True)
+class RlooOptions:
+    """REINFORCE leave-one-out (Ahmadian et al., 2024), clipped at the sequence level."""
+
+    beta: float = 0.05
+    """Weight of the KL to the reference inside the reward; 0 needs no reference."""
+    epsilon: float = 0.2
+    """Clip of the sequence ratio: at least 1 - epsilon."""
+    epsilon_high: float | None = None
+    """At most 1 + epsilon_high; `epsilon` when null."""
+    normalize_advantages: bool = False
+    """Divide the round's advantages by their standard deviation."""
+
+
+@dataclass(frozen=True)
+class DpoOptions(PairOptions):
+    """Direct preference optimisation."""
+
+    beta: float = 0.1
+    """Strength of the tie to the reference."""
+    loss_type: str = "sigmoid"
+    """One of `DPO_LOSSES`, TRL's names."""
+
+    def check(self, where: str) -> None:
+        """Refuses impossible values.
+
+        Raises:
+            ConfigError: a loss that TRL does not have, or β that is not positive.
+        """
+        require(self.beta > 0, f"{where}.beta", "above 0", self.beta)
+        if self.loss_type not in DPO_LOSSES:
+            raise ConfigError(
+                f"{where}.loss_type: TRL has no loss '{self.loss_type}'; "
+                f"{nearest(self.loss_type, DPO_LOSSES)}"
+            )
+
+    def trl(self) -> dict[str, Any]:
+        """These options as TRL's."""
+        return {"beta": self.beta, "loss_type": self.loss_type}
+
+
+@dataclass(frozen=True)
+class HingeOptions(PairOptions):
+    """Hinge loss on the gap (RSO; SLiC normalised by a reference)."""
+
+    beta: float = 0.05
+    """Pairs whose gap exceeds 1 / beta stop pulling."""
+
+    def trl(self) -> dict[str, Any]:
+        """These options as TRL's."""
+        return {"beta": self.beta, "loss_type": "hinge"}
+
+
+@dataclass(frozen=True)
+class IpoOptions(PairOptions):
+    """Identity preference optimisation, on per-token averages."""
+
+    tau: float = 0.1
+    """The gap is drawn to 1 / (2 tau)."""
+
+    def trl(self) -> dict[str, Any]:
+        """These options as TRL's."""
+        return {"beta": self.tau, "loss_type": "ipo"}
+
+
+@dataclass(frozen=True)
+class LddpoOptions(PairOptions):
+    """Length-desensitised DPO."""
+
+    beta: float = 0.1
+    """Strength of the tie to the reference."""
+    alpha: float = 0.5
+    """Weight of the tokens beyond the length of the pair's shorter response."""
+
+    def check(self, where: str) -> None:
+        """Refuses impossible values.
+
+        Raises:
+            ConfigError: alpha outside of [0, 1].
+        """
+        require(0 <= self.alpha <= 1, f"{where}.alpha", "0 to 1", self.alpha)
+
+    def trl(self) -> dict[str, Any]:
+        """These options as TRL's."""
+        return {"beta": self.beta, "loss_type": "sigmoid", "ld_alpha": self.alpha}
+
+
+@dataclass(frozen=True)
+class DpoNormOptions(PairOptions):
+    """DPO on log-ratios divided by their lengths."""
+
+    beta: float = 0.1
+    """Per token: values of 1 to 10 are usual."""
+
+    def trl(self) -> dict[str, Any]:
+        """These options as TRL's."""
+        return {"beta": self.beta, "loss_type": "sigmoid_norm"}
+
+
+PAIRS = "solver.objectives.trl_pairs:TrlPairs"
+
+ROWS: dict[str, ObjectiveRow] = {
+    "rloo": ObjectiveRow(
+        "solver.objectives.trl_groups:Rloo",
+        RlooOptions,
+        "leave-one-out policy gradient on whole groups",
+        needs=("groups", "sampling", "reference"),
+        reference="initial",
+        formula="−min(q·A, clip(q, 1−ε, 1+ε_high)·A), q = π(y|x)/π_old(y|x), "
+        "A_i = R_i − mean of the others, R = r − β·log(π_old/π_ref)",
+        when="The default for rewards that can be checked: unbiased, no critic, no pairs.",
+        source="Ahmadian et al., 2024, arXiv 2402.14740, section 3",
+    ),
+    "dpo": ObjectiveRow(
+        PAIRS,
+        DpoOptions,
+        "preference loss on pairs",
+        needs=("pairs", "reference"),
+        reference="round_start",
+        formula="−log σ(βΔ)",
+        when="The baseline among preference losses; online it is iterative DPO.",
+        source="Rafailov et al., 2023, arXiv 2305.18290, equation 7",
+    ),
+    "hinge": ObjectiveRow(
+        PAIRS,
+        HingeOptions,
+        "hinge on the gap",
+        needs=("pairs", "reference"),
+        reference="round_start",
+        formula="max(0, 1 − βΔ)",
+        when="When pairs that are clearly apart should stop pulling.",
+        source="Liu et al., 2023 (RSO), arXiv 2309.06657, equation 10",
+    ),
+    "ipo": ObjectiveRow(
+        PAIRS,
+        IpoOptions,
+        "squared distance of the gap to a target",
+        needs=("pairs", "reference"),
+        reference="round_start",
+        formula="(Δ̄ − 1/(2τ))², Δ̄ from per-token averages",
+        when="When preferences are near certain and DPO would push the gap without bound.",
+        source="Azar et al., 2023, arXiv 2310.12036, equation 17",
+    ),
+    "lddpo": ObjectiveRow(
+        PAIRS,
+        LddpoOptions,
+        "DPO that discounts the longer response's tail",
+        needs=("pairs", "reference"),
+        reference="round_start",
+        formula="DPO with log p = log p(first min-length tokens) + α·log p(tail)",
+        when="When chosen responses are longer than rejected ones and length drifts.",
+        source="Liu et al., 2024, arXiv 2409.06411, equation 10",
+    ),
+    "dpo_norm": ObjectiveRow(
+        PAIRS,
+        DpoNormOptions,
+        "DPO on length-normalised log-ratios",
+        needs=("pairs", "reference"),
+        reference="round_start",
+        formula="−log σ(β(r_w/|y_w| − r_l/|y_l|))",
+        when="As SimPO where a reference is wanted.",
+        source="Meng et al., 2024 (SimPO), arXiv 2405.14734, table 3; Tülu 3, arXiv 2411.15124",
+    ),
+}

@@ -1,0 +1,126 @@
+"""TRL's trainers as loss functions: recorded responses go in, a scalar comes out.
+
+A trainer is built with the options of its own configuration, computes the losses of a stage's
+passes and reports its metrics; it never trains by itself. Its data loading, reference model,
+generation and telemetry have nothing to do here, and its collective operations would wait for
+processes whose passes differ: they stay local.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from datasets import Dataset
+
+from solver.learning.scoring import EXTRAS, TokenScorer
+from solver.learning.stage import Stage
+from solver.policy import Policy
+
+UNTOLD = frozenset({"step_time", "num_tokens"})
+"""Of TRL's metrics: wall-clock times, which would make equal runs differ, and what is counted
+already."""
+
+
+class LossOnly:
+    """Mixed in before a TRL trainer class: no data of its own, no telemetry."""
+
+    def _send_telemetry(self) -> None:
+        """Sends nothing: a run works without a network and tells nobody of itself."""
+
+    def _prepare_dataset(self, dataset: Any, *_options: Any, **_more: Any) -> Any:
+        """Nothing to prepare: passes hold token ids."""
+        return dataset
+
+    def _precompute_ref_logps(self, dataset: Any, *_options: Any, **_more: Any) -> Any:
+        """Nothing to compute: passes hold the reference's log-probabilities."""
+        return dataset
+
+
+class TrlLoss:
+    """One trainer for one stage."""
+
+    def __init__(
+        self,
+        trainer_class: type,
+        config_class: type,
+        stage: Stage,
+        options: Mapping[str, Any],
+        temperature: float = 1.0,
+        **arguments: Any,
+    ) -> None:
+        """Builds the trainer.
+
+        Args:
+            trainer_class: a TRL trainer with `LossOnly` mixed in.
+            options: the objective's part of `config_class`; `solver.trl` comes on top.
+            temperature: logits are divided by it.
+            arguments: further arguments of the trainer.
+        """
+        policy = stage.policy
+        module = policy.module
+        before = vars(module).get("forward")
+        with tempfile.TemporaryDirectory(prefix="solver-") as scratch, warnings.catch_warnings():
+            self.trainer = trainer_class(
+                model=module,
+                args=config_class(**_arguments(policy, stage, scratch), **options),
+                # TRL asks for a dataset of its own kind; the plan takes its place.
+                train_dataset=Dataset.from_dict({"prompt": ["recorded"]}),
+                processing_class=policy.pretrained.tokenizer,
+                **arguments,
+            )
+        # The trainer puts a fused output head on the module; `TokenScorer` brings its own.
+        vars(module).pop("forward", None)
+        if before is not None:
+            module.forward = before
+        accelerator = self.trainer.accelerator
+        accelerator.gather = accelerator.gather_for_metrics = _itself
+        accelerator.reduce = _itself
+        # TRL's weighting by the model's confidence needs what only its fused head gives.
+        fused = {"plain_logits": 0} if getattr(self.trainer, "use_weighting", False) else {}
+        extras = (*EXTRAS, "log_sum_sq_probs") if fused else EXTRAS
+        self._scorer = TokenScorer(module, temperature, extras=extras, **fused)
+
+    def __call__(self, inputs: Mapping[str, Any]) -> torch.Tensor:
+        """The loss of a micro-batch: TRL's own, a mean over its rows or pairs."""
+        trainer = self.trainer
+        found = {
+            k: v.to(trainer.accelerator.device) if isinstance(v, torch.Tensor) else v
+            for k, v in inputs.items()
+        }
+        loss: torch.Tensor = trainer.compute_loss(self._scorer, found)
+        return loss
+
+    def metrics(self) -> dict[str, float]:
+        """Means of what the trainer logged over the passes."""
+        logged = self.trainer._metrics["train"]
+        return {
+            name: float(sum(values) / len(values))
+            for name, values in logged.items()
+            if values and name not in UNTOLD
+        }
+
+
+def _itself(tensor: Any, *_options: Any, **_more: Any) -> Any:
+    return tensor
+
+
+def _arguments(policy: Policy, stage: Stage, scratch: str) -> dict[str, Any]:
+    config = stage.config
+    ours = {
+        "output_dir": scratch,
+        "seed": stage.seed.integer(bits=31),
+        "bf16": config.mixed_precision,
+        "use_cpu": policy.device.type == "cpu",
+        "activation_checkpointing": False,
+        "logging_strategy": "no",
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        # The loop around decides on dropout.
+        "disable_dropout": False,
+    }
+    return ours | dict(config.trl)
