@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from selfplay.core.components import NoOptions, Row, component
-from selfplay.core.errors import ConfigError, nearest
+from selfplay.core.checks import check_parameters
+from selfplay.core.components import Choice, NoOptions, Row, component
+from selfplay.core.errors import ConfigError, nearest, require
+from selfplay.core.tasks import Match
 
 EXTRACTIONS: Mapping[str, str] = {
     "auto": "the last \\boxed{}, else what follows the last answer marker, else the whole response",
@@ -44,6 +46,70 @@ class VerifierOptions:
             raise ConfigError(f"verifier.timeout: expected 1 second or more, found {self.timeout}")
 
 
+@dataclass(frozen=True)
+class CheckOptions:
+    """One check in code."""
+
+    kind: str = "length"
+    """Which check, by its name in `selfplay.core.checks`."""
+    params: dict[str, Any] = field(default_factory=dict)
+    """Its parameters: for `length` unit, minimum and maximum; for `pattern` regex and whole."""
+
+    def check(self, where: str) -> None:
+        """Refuses what is no check.
+
+        Raises:
+            ConfigError: an unknown check, or parameters that it does not take.
+        """
+        check_parameters(self.kind, self.params, where)
+
+
+FORMATS: Mapping[str, str] = {
+    "auto": "what the directory's config.json names as `reward_format`, else `chat` where the "
+    "tokenizer has a chat template, else `pair`",
+    "chat": "the chat template over prompt and response, the response being the assistant's turn",
+    "answer": "the chat template up to where the answer begins, the response, and the "
+    "end-of-sequence token behind a response that was not cut off",
+    "pair": "the tokenizer's own encoding of two texts, the prompt's and the response",
+    "plain": "the prompt's text, a blank line, the response",
+}
+"""How a reward model is shown a prompt and its response."""
+
+
+@dataclass(frozen=True)
+class RewardModelOptions:
+    """A sequence-classification model whose score is the reward."""
+
+    path: str = ""
+    """A model directory in Hugging Face layout, or a hub name."""
+    format: str = "auto"
+    """One of `FORMATS`."""
+    head: int = 0
+    """Which of the model's labels is the score."""
+    mean: float = 0.0
+    """The reward is (score - mean) / std: what the scores of trusted responses have."""
+    std: float = 1.0
+    squash: bool = False
+    """Pass the reward through the logistic function, to lie in [0, 1]."""
+    dtype: str = "float32"
+    device: str = "auto"
+    batch_tokens: int = 16384
+    """Tokens, padding included, that are scored at once."""
+
+    def check(self, where: str) -> None:
+        """Refuses impossible values.
+
+        Raises:
+            ConfigError: no path, an unknown format, or a value outside its range.
+        """
+        require(bool(self.path), f"{where}.path", "a reward model's directory", "none")
+        hint = f"'{self.format}'; {nearest(self.format, FORMATS)}"
+        require(self.format in FORMATS, f"{where}.format", " or ".join(FORMATS), hint)
+        require(self.head >= 0, f"{where}.head", "0 or more", self.head)
+        require(self.std > 0, f"{where}.std", "above 0", self.std)
+        require(self.batch_tokens >= 1, f"{where}.batch_tokens", "1 or more", self.batch_tokens)
+
+
 JUDGES: Mapping[str, Row] = {
     "verifier": Row(
         "meta.judges.verifier:Verifier",
@@ -55,8 +121,73 @@ JUDGES: Mapping[str, Row] = {
         NoOptions,
         "the rubric's score, every criterion being a check in code",
     ),
+    "reward_model": Row(
+        "meta.judges.reward_model:RewardModelJudge",
+        RewardModelOptions,
+        "the score of a sequence-classification model, such as a trained reward model",
+    ),
+    "check": Row(
+        "meta.judges.check:CheckJudge",
+        CheckOptions,
+        "the degree to which one check in code is passed: a length, a pattern, an ending",
+    ),
 }
 """Judges by name. A judge is built as `factory(options, rubric)`, the rubric being None without."""
+
+RULES = ("at_least", "at_most")
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A judge whose verdict a response has to pass, whatever its reward."""
+
+    judge: Choice = component("verifier", JUDGES)
+    name: str = ""
+    """What a violation is called; the judge's name when empty."""
+    threshold: float = 1.0
+    """The score that decides, on the judge's scale."""
+    rule: str = "at_least"
+    """`at_least`: a response passes from the threshold on; `at_most`: up to it."""
+
+    def check(self, where: str) -> None:
+        """Refuses a rule that there is not.
+
+        Raises:
+            ConfigError: says which there are.
+        """
+        found = f"'{self.rule}'; {nearest(self.rule, RULES)}"
+        require(self.rule in RULES, f"{where}.rule", " or ".join(RULES), found)
+
+    @property
+    def label(self) -> str:
+        """What a violation is called."""
+        return self.name or self.judge.name
+
+    def holds(self, score: float) -> bool:
+        """Does a response with this score pass?"""
+        return score >= self.threshold if self.rule == "at_least" else score <= self.threshold
+
+
+def check_labels(constraints: tuple[Constraint, ...], where: str) -> None:
+    """Refuses constraints that could not be told apart.
+
+    Raises:
+        ConfigError: two of them have one name.
+    """
+    labels = [constraint.label for constraint in constraints]
+    repeated = sorted({label for label in labels if labels.count(label) > 1})
+    expected = "a name of its own for each; set `name`"
+    require(not repeated, where, expected, f"{', '.join(repeated)} twice")
+
+
+@dataclass(frozen=True)
+class TaskJudges:
+    """The judges of one task's prompts."""
+
+    name: str
+    match: Match
+    judge: Choice
+    constraints: tuple[Constraint, ...]
 
 
 @dataclass(frozen=True)
@@ -65,7 +196,17 @@ class MetaConfig:
 
     judge: Any = component("verifier", JUDGES)
     """What gives the reward."""
+    constraints: tuple[Constraint, ...] = field(default=(), metadata={"shorthand": "judge"})
+    """Judges that a response has to pass, all of them (CGPO's mixture of judges)."""
     rubric: str = ""
-    """Path of the first rubric (YAML); empty for none."""
+    """The first rubric: a YAML file, or the name of one that ships (`surface`); empty for none."""
     verify: VerifierOptions = field(default_factory=VerifierOptions)
     """How held-out tasks are verified, whatever the reward is."""
+
+    def check(self, where: str) -> None:
+        """Refuses constraints that could not be told apart.
+
+        Raises:
+            ConfigError: two of them have one name.
+        """
+        check_labels(self.constraints, f"{where}.constraints")

@@ -32,6 +32,9 @@ from selfplay.core.errors import DataError, SelfplayError, nearest
 MAX_CRITERIA = 24
 """A rubric's bound: more criteria than this are noise to a judge and a drift of the scale."""
 
+SHIPPED = Path(__file__).parent / "rubrics"
+"""Where the rubrics lie that come with the project."""
+
 _SIGNS = ("reward", "deduction")
 _KINDS = ("check", "judge")
 
@@ -142,6 +145,12 @@ class Rubric:
         content = json.loads(json.dumps(asdict(self)))
         ordered = {key: content[key] for key in ("name", "version", "criteria")}
         return str(yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True))
+
+
+def rubric_file(name: str) -> Path:
+    """The file of a rubric that is named by its path, or, without a suffix, of one that ships."""
+    path = Path(name)
+    return path if path.suffix else SHIPPED / f"{name}.yaml"
 
 
 def read_rubric(path: Path) -> Rubric:

@@ -6,6 +6,7 @@ and judges, then the options that are passed through to libraries. The model is 
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -31,6 +32,9 @@ from selfplay.paths import LEDGER, POLICY, model_directory
 from selfplay.policies import Policies, writing
 from selfplay.rollouts import Rollouts
 from selfplay.settings import GROWING, RunConfig
+from selfplay.signals import SIGNALS
+from selfplay.tasks import samples_of, solver_config, task_judges
+from solver.learning.team import join
 from solver.policy import Policy
 from solver.solver import Solver, check_solver
 
@@ -52,7 +56,8 @@ def open_game(loaded: Loaded[RunConfig], directory: Path) -> Iterator[Game]:
         LedgerError: another process owns the run, or it has another configuration.
         ConfigError, DataError, ModelError: something that the configuration names cannot be used.
     """
-    config, path = loaded.config, directory / LEDGER
+    config = replace(loaded.config, solver=solver_config(loaded.config))
+    path = directory / LEDGER
     with writing(directory):
         directory.mkdir(parents=True, exist_ok=True)
     with RunLock(directory), ExitStack() as stack:
@@ -61,9 +66,10 @@ def open_game(loaded: Loaded[RunConfig], directory: Path) -> Iterator[Game]:
             refuse_other_settings(loaded, ledger, directory)
         material = ledger and dealt_material(config, ledger)
         material = material or gather(config)
-        meta = Meta(config.meta)
+        meta = Meta(config.meta, tasks=task_judges(config))
         check_solver(config.solver)
         solver = Solver(config.solver, load_policy(config))
+        stack.callback(solver.dismiss)
         if ledger is None:
             ledger = Ledger.create(path, loaded.as_dict(), environment())
             stack.enter_context(ledger)
@@ -108,10 +114,13 @@ def gather(config: RunConfig) -> Material:
     originals = without(prompts, heldout)
     if not originals:
         raise DataError("no prompt is left to train on once the held-out ones are taken away")
-    if config.meta.judge.name == "verifier" and not any(map(verifiable, originals)):
+    judges = [config.meta.judge, *(constraint.judge for constraint in config.meta.constraints)]
+    verifies = any(judge.name == "verifier" for judge in judges) and not config.tasks
+    if verifies and not any(map(verifiable, originals)):
         raise DataError(
             "the verifier needs gold answers, and none of the prompts has one; add a column with "
-            "answers (prompts.answer names it), or choose another judge (meta.judge)"
+            "answers (prompts.answer names it), or choose other judges (meta.judge, "
+            "meta.constraints)"
         )
     return Material(spaces, originals, heldout)
 
@@ -145,9 +154,27 @@ def dealt_material(config: RunConfig, ledger: Ledger) -> Material | None:
 
 
 def load_policy(config: RunConfig) -> Policy:
-    """The policy at version 0."""
-    path = str(model_directory(config.model.path))
-    return Policy.load(replace(config.model, path=path), config.solver)
+    """The policy at version 0; other processes of the launch load theirs."""
+    chosen = replace(config.model, path=str(model_directory(config.model.path)))
+    team = join()
+    with team.order((chosen, config.solver)):
+        return Policy.load(chosen, config.solver, team)
+
+
+def follow() -> None:
+    """In the other processes of a launch: loads the first one's policy and learns with it.
+
+    Raises:
+        ResourceError: a process of the launch is gone.
+        ModelError: the model cannot be used here.
+    """
+    team = join()
+    # Whoever sends signals means the first process, which lets this one go.
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    chosen, config = team.hear()
+    Solver(config, Policy.load(chosen, config, team)).follow()
+    team.leave()
 
 
 def seat(
@@ -173,12 +200,13 @@ def seat(
     )
     return Game(
         config=config,
+        directory=directory,
         seed=seed,
         ledger=ledger,
         creator=Creator(config.creator, ledger, surroundings, material.spaces),
         solver=solver,
         meta=meta,
-        rollouts=Rollouts(ledger, solver, sampling, seed, config.chunk),
+        rollouts=Rollouts(ledger, solver, sampling, seed, config.chunk, samples_of(config)),
         policies=Policies(directory / POLICY, config.save, ledger),
         originals=material.originals,
         heldout=material.heldout,

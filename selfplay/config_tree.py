@@ -127,8 +127,12 @@ class Pick(Node):
 
     @override
     def build(self) -> Choice:
+        if self.row is None:
+            raise ConfigError(
+                f"{self.where}: a component is needed and there is none; give it a 'name' "
+                f"(known: {', '.join(sorted(self.table))})."
+            )
         name = self.name.build()
-        assert self.row is not None
         return Choice(name, self.row.factory, self.options.build())
 
     @override

@@ -1,4 +1,7 @@
-"""What a run was made with: libraries, threads, device. Bit-exact repetition needs the same."""
+"""What a run was made with: libraries, threads, processes, device.
+
+Bit-exact repetition needs the same.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+
+from solver.learning.team import world_size
 
 PACKAGES = (
     "selfplay-engine",
@@ -29,6 +34,7 @@ def environment() -> dict[str, str | int]:
         "platform": platform.platform(),
         "cpus": os.cpu_count() or 0,
         "threads": torch.get_num_threads(),
+        "processes": world_size(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         **{package: installed(package) for package in PACKAGES},
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from creator.creator import Creator
 from meta.meta import Meta
@@ -18,15 +19,25 @@ from selfplay.core.seeding import Seed
 from selfplay.core.types import GENERATED, Group, Now, Prompt
 from selfplay.evaluation import accuracy, samplings
 from selfplay.events import Event, Progress, StageDone
+from selfplay.failed import kept
 from selfplay.ledger import Ledger
 from selfplay.policies import Policies
 from selfplay.rollouts import Rollouts
 from selfplay.settings import RunConfig
-from selfplay.statistics import commonest_reason, response_metrics, verdict_metrics
+from selfplay.statistics import (
+    commonest_reason,
+    generated_tokens,
+    is_mixed,
+    response_metrics,
+    verdict_metrics,
+)
+from solver.learning.errors import NotFiniteError
 from solver.solver import Solver
 
 TRAIN = "train"
 """Label of the groups that a round learns from."""
+BASELINE = "baseline"
+"""Label of the groups that their rewards are calibrated against, where the solver asks for them."""
 
 
 @dataclass
@@ -34,6 +45,8 @@ class Game:
     """The players and their table."""
 
     config: RunConfig
+    directory: Path
+    """Of the run."""
     seed: Seed
     ledger: Ledger
     creator: Creator
@@ -54,7 +67,9 @@ class Game:
 
 def play_round(game: Game, t: int) -> Iterator[Event]:
     """One turn of the game. Round 0 only lays the table and evaluates the first policy."""
-    stages = (compose, attempt, judge, learn, evaluate, record) if t else (deal, evaluate, record)
+    refills = (refill,) if game.config.solver.refill else ()
+    turn = (compose, attempt, judge, *refills, learn, evaluate, record)
+    stages = turn if t else (deal, evaluate, record)
     for stage in stages:
         if not game.ledger.stage_done(t, stage.__name__):
             began = time.perf_counter()
@@ -98,42 +113,106 @@ def compose(game: Game, t: int) -> Iterator[Progress]:
 
 
 def attempt(game: Game, t: int) -> Iterator[Progress]:
-    """The solver answers every prompt n times."""
-    yield from game.rollouts.answer(t, TRAIN, "train", game.ledger.composition(t))
+    """The solver answers every prompt n times; some rewards need a baseline response beside."""
+    prompts = game.ledger.composition(t)
+    yield from game.rollouts.answer(t, TRAIN, "train", prompts)
+    yield from game.rollouts.baselines(t, BASELINE, prompts)
     with game.ledger.commit(t, "attempt") as stage:
         stage.metrics = response_metrics(game.ledger.groups(t, TRAIN))
+        stage.metrics[GENERATED] += generated_tokens(game.ledger.groups(t, BASELINE))
 
 
 def judge(game: Game, t: int) -> Iterator[Progress]:
     """Meta scores every response."""
-    yield from game.rollouts.judge(t, TRAIN, game.meta)
+    yield from score(game, t)
+    with game.ledger.commit(t, "judge") as stage:
+        stage.metrics = verdict_metrics(game.ledger.groups(t, TRAIN))
+
+
+def score(game: Game, t: int) -> Iterator[Progress]:
+    """Judges what is not judged yet; pauses the run where too little of the round could be.
+
+    Raises:
+        PausedError: the share of missing verdicts is above `max_missing`.
+    """
+    for label in (TRAIN, BASELINE):
+        yield from game.rollouts.judge(t, label, game.meta)
     groups = game.ledger.groups(t, TRAIN)
-    metrics = verdict_metrics(groups)
-    if metrics["missing"] > game.config.max_missing:
-        game.ledger.clear_verdicts(t, TRAIN)
+    missing = verdict_metrics(groups)["missing"]
+    if missing > game.config.max_missing:
+        for label in (TRAIN, BASELINE):
+            game.ledger.clear_verdicts(t, label)
         raise PausedError(
-            f"{metrics['missing']:.0%} of round {t}'s verdicts are missing, more than max_missing="
+            f"{missing:.0%} of round {t}'s verdicts are missing, more than max_missing="
             f"{game.config.max_missing:.0%}; most often: {commonest_reason(groups)}. The responses "
             "are kept: mend the judge or raise max_missing, then run the same command again"
         )
-    with game.ledger.commit(t, "judge") as stage:
-        stage.metrics = metrics
+
+
+def refill(game: Game, t: int) -> Iterator[Progress]:
+    """Further prompts take the places of groups whose rewards are all equal (DAPO)."""
+    for k in range(game.config.solver.refill + 1):
+        asked = game.ledger.composition(t)
+        yield from game.rollouts.answer(t, TRAIN, "train", asked)
+        yield from game.rollouts.baselines(t, BASELINE, asked)
+        yield from score(game, t)
+        added = sum(int(m.value) for m in game.ledger.metrics("refilled") if m.round == t)
+        groups = game.ledger.groups(t, TRAIN)
+        lacking = len(groups) - added - sum(map(is_mixed, groups))
+        if lacking and k < game.config.solver.refill:
+            draw(game, t, k, lacking)
+    first = len(groups) - added
+    baselines = game.ledger.groups(t, BASELINE)[len(game.solver.with_baseline(asked[:first])) :]
+    with game.ledger.commit(t, "refill") as stage:
+        tokens = generated_tokens([*groups[first:], *baselines])
+        stage.metrics = {"lacking": float(lacking), GENERATED: float(tokens)}
+
+
+def draw(game: Game, t: int, k: int, count: int) -> None:
+    """The creator's k-th further draw of a round, committed before its prompts are asked.
+
+    A draw of its own stage, since the creator never makes a prompt twice that the ledger holds.
+    """
+    name = f"refill:{k}"
+    if game.ledger.stage_done(t, name):
+        return
+    now = Now(t, game.solver.version, game.meta.fingerprint)
+    groups, seed = game.ledger.groups(t, TRAIN), game.seed.at(t, name)
+    drawn = game.creator.refill(now, groups, game.originals, count, seed)
+    with game.ledger.commit(t, name) as stage:
+        game.ledger.extend_composition(t, drawn.prompts, drawn.rejections)
+        stage.metrics = {**drawn.metrics, "refilled": float(len(drawn.prompts))}
 
 
 def learn(game: Game, t: int) -> Iterator[Progress]:
     """The solver optimises on the round's groups; the new policy version is saved when due."""
     yield Progress(t, "learn", 0, 1)
-    groups = game.ledger.groups(t, TRAIN)
+    groups = lesson(game, t)
     began = time.perf_counter()
-    metrics = game.solver.learn(groups, game.seed.at(t, "learn"))
+    try:
+        metrics = game.solver.learn(groups, game.seed.at(t, "learn"))
+    except NotFiniteError as error:
+        raise kept(error, game.directory, t, game.policies) from error
     seconds = time.perf_counter() - began
     with game.ledger.commit(t, "learn") as stage:
-        game.ledger.add_cost(t, "learn", "train", seconds)
+        peak_bytes = game.solver.peak_bytes
+        game.ledger.add_cost(t, "learn", "train", seconds, peak_bytes=peak_bytes)
         if game.policies.due(game.solver.version) or game.is_last(t):
             sha256 = game.policies.save(game.solver)
             game.ledger.add_policy(game.solver.version, t, sha256, saved=True)
         stage.metrics = metrics
     yield Progress(t, "learn", 1, 1)
+
+
+def lesson(game: Game, t: int) -> list[Group]:
+    """What round t's learning stage is handed: its judged groups, and the baselines beside.
+
+    Where a round is refilled, groups whose rewards are all equal have made place for others.
+    """
+    groups = game.ledger.groups(t, TRAIN)
+    if game.config.solver.refill:
+        groups = [group for group in groups if is_mixed(group)]
+    return [*groups, *game.ledger.groups(t, BASELINE)]
 
 
 def evaluate(game: Game, t: int) -> Iterator[Progress]:

@@ -8,7 +8,7 @@ one gives what an uninterrupted stage would have given.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Protocol
@@ -17,6 +17,7 @@ from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Probe, Prompt, Purpose, Response, Sampling, Verdict
 from selfplay.events import Progress
 from selfplay.ledger import Ledger
+from selfplay.statistics import generated_tokens
 
 
 class Respondent(Protocol):
@@ -30,6 +31,12 @@ class Respondent(Protocol):
         self, prompts: Sequence[Prompt], seed: Seed, sampling: Sampling | None = None
     ) -> list[tuple[Response, ...]]:
         """The responses of each prompt."""
+
+    def with_baseline(self, prompts: Sequence[Prompt]) -> list[Prompt]:
+        """Those of the prompts that get a baseline response."""
+
+    def baselines(self, prompts: Sequence[Prompt], seed: Seed) -> list[tuple[Response, ...]]:
+        """One baseline response for each prompt."""
 
 
 class Judge(Protocol):
@@ -47,13 +54,30 @@ class Rollouts:
     """Generates and judges groups into the ledger."""
 
     def __init__(
-        self, ledger: Ledger, solver: Respondent, sampling: Sampling, seed: Seed, chunk: int
+        self,
+        ledger: Ledger,
+        solver: Respondent,
+        sampling: Sampling,
+        seed: Seed,
+        chunk: int,
+        samples: Callable[[Prompt], int] | None = None,
     ) -> None:
+        """Takes its collaborators.
+
+        Args:
+            ledger: where groups go.
+            solver: who answers.
+            sampling: how training responses are drawn.
+            seed: of the run.
+            chunk: prompts at once.
+            samples: training responses of a prompt; `sampling.n` of each when None.
+        """
         self._ledger = ledger
         self._solver = solver
         self._sampling = sampling
         self._seed = seed
         self._chunk = chunk
+        self._samples = samples or (lambda prompt: sampling.n)
 
     def answer(
         self,
@@ -63,18 +87,61 @@ class Rollouts:
         prompts: Sequence[Prompt],
         sampling: Sampling | None = None,
     ) -> Iterator[Progress]:
-        """Answers the prompts that the ledger has no answers to yet under (t, label)."""
-        sampling = sampling or self._sampling
+        """Answers the prompts that the ledger has no answers to yet under (t, label).
+
+        Args:
+            sampling: how, for all of them alike; as in training, task by task, when None.
+        """
+
+        def respond(chunk: Sequence[Prompt], start: int) -> list[tuple[Response, ...]]:
+            seed = self._seed.at(t, label, start)
+            if sampling is None:
+                return self._train(chunk, seed)
+            return self._solver.respond(chunk, seed, sampling)
+
+        yield from self._record(t, label, purpose, prompts, respond, self._solver.version)
+
+    def baselines(self, t: int, label: str, prompts: Sequence[Prompt]) -> Iterator[Progress]:
+        """Groups with the baseline response of each prompt that gets one (CGPO)."""
+        seed = self._seed.at("baseline")
+
+        def respond(chunk: Sequence[Prompt], start: int) -> list[tuple[Response, ...]]:
+            return self._solver.baselines(chunk, seed)
+
+        asked = self._solver.with_baseline(prompts)
+        yield from self._record(t, label, "baseline", asked, respond, version=0)
+
+    def _train(self, prompts: Sequence[Prompt], seed: Seed) -> list[tuple[Response, ...]]:
+        """Training responses; prompts of as many samples are answered together."""
+        counts = [self._samples(prompt) for prompt in prompts]
+        found: dict[int, tuple[Response, ...]] = {}
+        for n in sorted(set(counts)):
+            places = [i for i, other in enumerate(counts) if other == n]
+            sampling = replace(self._sampling, n=n)
+            answers = self._solver.respond([prompts[i] for i in places], seed, sampling)
+            found |= dict(zip(places, answers, strict=True))
+        return [found[i] for i in range(len(prompts))]
+
+    def _record(
+        self,
+        t: int,
+        label: str,
+        purpose: Purpose,
+        prompts: Sequence[Prompt],
+        respond: Callable[[Sequence[Prompt], int], list[tuple[Response, ...]]],
+        version: int,
+    ) -> Iterator[Progress]:
+        """Has the chunks answered that the ledger does not hold, and commits each."""
         for start in range(self._ledger.group_count(t, label), len(prompts), self._chunk):
             chunk = prompts[start : start + self._chunk]
             began = time.perf_counter()
-            answers = self._solver.respond(chunk, self._seed.at(t, label, start), sampling)
+            answers = respond(chunk, start)
             seconds = time.perf_counter() - began
             groups = [
-                Group(prompt, responses, purpose, self._solver.version)
+                Group(prompt, responses, purpose, version)
                 for prompt, responses in zip(chunk, answers, strict=True)
             ]
-            tokens = sum(response.length for responses in answers for response in responses)
+            tokens = generated_tokens(groups)
             with self._ledger.transaction():
                 self._ledger.add_groups(t, label, start, groups)
                 self._ledger.add_cost(t, label, "generate", seconds, tokens_out=tokens)

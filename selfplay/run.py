@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from selfplay.events import Event, Progress
-from selfplay.game import TRAIN, Game, play_round
+from selfplay.game import Game, lesson, play_round
 
 
 def play(game: Game) -> Iterator[Event]:
@@ -31,5 +31,5 @@ def catch_up(game: Game) -> Iterator[Progress]:
     learned = [t for t, stage in game.ledger.stages() if stage == "learn"]
     behind = [t for t in learned if t > game.solver.version]
     for done, t in enumerate(behind, start=1):
-        game.solver.learn(game.ledger.groups(t, TRAIN), game.seed.at(t, "learn"))
+        game.solver.learn(lesson(game, t), game.seed.at(t, "learn"))
         yield Progress(t, "learn again", done, len(behind))

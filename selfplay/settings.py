@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from creator.config import CreatorConfig
-from meta.config import MetaConfig
-from selfplay.core.components import Row, Table, component
+from meta.config import JUDGES, Constraint, MetaConfig, check_labels
+from selfplay.core.components import Choice, Row, Table, component
 from selfplay.core.errors import ConfigError, require
+from selfplay.core.tasks import Match
 from selfplay.data.prompts import PromptFileOptions
 from selfplay.data.puzzles import PuzzleOptions
 from selfplay.data.split import SplitOptions
-from solver.config import PolicyConfig, SolverConfig
+from solver.config import PolicyConfig, SolverConfig, check_together
+from solver.objectives.needs import needs_of
+from solver.objectives.table import OBJECTIVES
 
 PROMPTS: Table = {
     "puzzles": Row(
@@ -79,6 +83,41 @@ class SaveConfig:
 
 
 @dataclass(frozen=True)
+class TaskConfig:
+    """Prompts that are asked, judged or learned from otherwise than the rest of the run."""
+
+    name: str
+    """For metrics and for classifiers that return names."""
+    match: Match
+    """Which prompts; the first task of the list that takes a prompt has it."""
+    samples: int | None = None
+    """Training responses to each prompt; `solver.sampling.n` when null."""
+    judge: Choice | None = field(default=None, metadata={"table": JUDGES})
+    """What gives the reward; `meta.judge` when null."""
+    constraints: tuple[Constraint, ...] | None = field(
+        default=None, metadata={"shorthand": "judge"}
+    )
+    """Judges that a response has to pass; `meta.constraints` when null, `[]` for none."""
+    objective: Choice | None = field(default=None, metadata={"table": OBJECTIVES})
+    """Its bound on the KL is one of its options; `solver.objective` when null."""
+    weight: float = 1.0
+    """Of the task's gradient beside the others'."""
+
+    def check(self, where: str) -> None:
+        """Refuses impossible values.
+
+        Raises:
+            ConfigError: no name, no samples, a weight that is not positive, or constraints that
+                could not be told apart.
+        """
+        require(bool(self.name), f"{where}.name", "a name", "none")
+        few = self.samples is not None and self.samples < 1
+        require(not few, f"{where}.samples", "null, or 1 or more", self.samples)
+        require(0 < self.weight < math.inf, f"{where}.weight", "above 0", self.weight)
+        check_labels(self.constraints or (), f"{where}.constraints")
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """A run."""
 
@@ -102,6 +141,9 @@ class RunConfig:
     creator: CreatorConfig = field(default_factory=CreatorConfig)
     solver: SolverConfig = field(default_factory=SolverConfig)
     meta: MetaConfig = field(default_factory=MetaConfig)
+    tasks: tuple[TaskConfig, ...] = ()
+    """Kinds of prompts with samples, judges or an objective of their own (multi-task CGPO); prompts
+    that none of them takes have those of `solver` and `meta`."""
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     save: SaveConfig = field(default_factory=SaveConfig)
 
@@ -109,18 +151,29 @@ class RunConfig:
         """Refuses impossible combinations.
 
         Raises:
-            ConfigError: negative counts, or a group objective with a single response.
+            ConfigError: negative counts, a group objective with a single response, or an objective
+                that the policy's adapters do not go with.
         """
+        check_together(self.model, self.solver)
         require(self.rounds >= 0, "rounds", "0 or more", self.rounds)
         require(self.chunk >= 1, "chunk", "1 or more", self.chunk)
         require(0 <= self.max_missing <= 1, "max_missing", "a share", self.max_missing)
         budget = self.token_budget
         require(budget is None or budget >= 1, "token_budget", "null, or 1 or more", budget)
-        if self.solver.sampling.n < 2:
-            raise ConfigError(
-                f"solver.sampling.n: {self.solver.objective.name} compares the responses of a "
-                f"group, so it needs at least 2 of them, found {self.solver.sampling.n}"
-            )
+        n = self.solver.sampling.n
+        _check_samples("solver.sampling.n", n, self.solver.objective)
+        for i, task in enumerate(self.tasks):
+            samples = n if task.samples is None else task.samples
+            _check_samples(f"tasks.{i}.samples", samples, task.objective or self.solver.objective)
+
+
+def _check_samples(where: str, n: int, objective: Choice) -> None:
+    """Raises ConfigError if the objective compares responses, and there is only one."""
+    if n < 2 and {"pairs", "groups"} & needs_of(objective):
+        raise ConfigError(
+            f"{where}: {objective.name} compares the responses of a group, so it needs at least 2 "
+            f"of them, found {n}"
+        )
 
 
 GROWING = frozenset({"rounds", "token_budget", "max_missing"})

@@ -10,6 +10,12 @@ import numpy as np
 from selfplay.core.types import GENERATED, Group
 
 
+def generated_tokens(groups: Sequence[Group]) -> int:
+    """Tokens of the responses that a model gave; recorded ones cost none."""
+    responses = [response for group in groups for response in group.responses]
+    return sum(r.length for r in responses if r.finish_reason != "recorded")
+
+
 def response_metrics(groups: Sequence[Group]) -> dict[str, float]:
     """Responses, tokens, mean length and the share that was cut off."""
     responses = [response for group in groups for response in group.responses]
@@ -24,20 +30,29 @@ def response_metrics(groups: Sequence[Group]) -> dict[str, float]:
     }
 
 
+def is_mixed(group: Group) -> bool:
+    """Do the rewards that are known differ? Those groups a policy gradient can learn from."""
+    known = group.rewards[np.isfinite(group.rewards)]
+    return known.size > 1 and float(np.ptp(known)) > 0.0
+
+
 def verdict_metrics(groups: Sequence[Group]) -> dict[str, float]:
     """Mean reward, the share of rewards that is missing, and the share of mixed groups.
 
-    A mixed group has different rewards: those are what a policy gradient can learn from.
+    Where responses break constraints, the share of those too.
     """
     rewards = [group.rewards for group in groups]
     if not rewards:
         return {"missing": 0.0}
     flat = np.concatenate(rewards)
     known = flat[np.isfinite(flat)]
-    spread = [np.ptp(r[np.isfinite(r)]) for r in rewards if np.isfinite(r).any()]
+    violates = [bool(v.violations) for group in groups for v in group.verdicts]
+    mixed = [is_mixed(group) for group in groups if np.isfinite(group.rewards).any()]
     metrics = {"missing": 1.0 - known.size / flat.size}
+    if any(violates):
+        metrics["violations"] = float(np.mean(violates))
     if known.size:
-        metrics |= {"reward": float(known.mean()), "mixed": float(np.mean(np.array(spread) > 0))}
+        metrics |= {"reward": float(known.mean()), "mixed": float(np.mean(mixed))}
     return metrics
 
 

@@ -40,6 +40,8 @@ class Standing:
     """Generated for training and estimates: what `token_budget` counts."""
     seconds: Mapping[str, float]
     """Wall-clock time by stage."""
+    learning_bytes: int | None
+    """Most memory that a learning stage took (CUDA: its tensors; CPU: the whole process)."""
     metrics: Mapping[str, float]
     """The newest value of every metric."""
     evaluations: Mapping[int, Mapping[str, float]]
@@ -102,9 +104,11 @@ def standing(directory: Path) -> Standing:
             if metric.name.startswith(HELDOUT) and metric.name.count("/") == 1:
                 evaluations.setdefault(metric.round, {})[metric.name] = metric.value
         seconds: dict[str, float] = defaultdict(float)
-        tokens = 0
+        tokens, peaks = 0, []
         for cost in ledger.costs():
             tokens += cost.tokens_out
+            if cost.peak_bytes is not None:
+                peaks.append(cost.peak_bytes)
             if cost.role == "stage":
                 seconds[cost.stage] += cost.seconds
         done = [t for t, stage in stages if stage == "record"]
@@ -122,6 +126,7 @@ def standing(directory: Path) -> Standing:
             tokens=tokens,
             training_tokens=spent,
             seconds=dict(seconds),
+            learning_bytes=max(peaks, default=None),
             metrics={metric.name: metric.value for metric in metrics},
             evaluations=evaluations,
             ceiling=ceiling(settings),

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
+EPSILON = 1e-4
+"""Added to a standard deviation before dividing by it; TRL's value."""
+
 
 def rloo_advantages(rewards_PG: FloatArray) -> FloatArray:
     """Leave-one-out advantages: A_i = R_i - mean of the other rewards of its group.
@@ -30,6 +33,31 @@ def rloo_advantages(rewards_PG: FloatArray) -> FloatArray:
     return np.where(scorable_PG & informative_P1, advantages_PG, 0.0)
 
 
+def grpo_advantages(rewards_PG: FloatArray, scaled: bool = True) -> FloatArray:
+    """Group-relative advantages: A = (R - mean) / (std + 1e-4), or R - mean where not `scaled`.
+
+    Mean and standard deviation (with Bessel's correction) are of the group's scorable rewards. A
+    missing reward has advantage 0; so has one that is alone in its row or equal to all others.
+
+    Args:
+        rewards_PG: shape (prompts, responses); NaN where missing.
+
+    Source: Shao et al., 2024, arXiv 2402.03300, section 4.1.2; unscaled, Liu et al., 2025, arXiv
+    2503.20783, section 3.2.
+    """
+    scorable_PG = np.isfinite(rewards_PG)
+    counts_P1 = scorable_PG.sum(axis=1, keepdims=True)
+    known_PG = np.where(scorable_PG, rewards_PG, 0.0)
+    means_P1 = known_PG.sum(axis=1, keepdims=True) / np.maximum(counts_P1, 1)
+    informative_P1 = (counts_P1 > 1) & ~tied_groups(rewards_PG)[:, None]
+    centred_PG: FloatArray = np.where(scorable_PG & informative_P1, rewards_PG - means_P1, 0.0)
+    if not scaled:
+        return centred_PG
+    squares_P1 = np.square(centred_PG).sum(axis=1, keepdims=True)
+    deviations_P1 = np.sqrt(squares_P1 / np.maximum(counts_P1 - 1, 1))
+    return np.asarray(centred_PG / (deviations_P1 + EPSILON))
+
+
 def tied_groups(rewards_PG: FloatArray) -> NDArray[np.bool_]:
     """Shape (prompts,): whether all scorable rewards of the row are equal (or at most one is)."""
     scorable_PG = np.isfinite(rewards_PG)
@@ -47,4 +75,4 @@ def normalized(advantages_PG: FloatArray, scorable_PG: NDArray[np.bool_]) -> Flo
     deviation = scorable.std(ddof=1) if scorable.size > 1 else 0.0
     if deviation == 0.0:
         return advantages_PG
-    return np.where(scorable_PG, (advantages_PG - scorable.mean()) / (deviation + 1e-4), 0.0)
+    return np.where(scorable_PG, (advantages_PG - scorable.mean()) / (deviation + EPSILON), 0.0)

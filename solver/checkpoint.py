@@ -2,6 +2,8 @@
 
     config.json, *.safetensors, tokenizer*   what `from_pretrained` reads (an adapter under LoRA)
     optimizer.safetensors                    NAME.exp_avg, NAME.exp_avg_sq, NAME.step
+    heads.safetensors                        value and reward heads, where the objective has them
+    average.safetensors                      the weights' moving average, where it is the reference
     policy.json                              format, version, sha256
 
 A directory is complete or absent: it is written beside its place, flushed to disk and renamed (one
@@ -26,6 +28,8 @@ from safetensors.torch import load_file, save_file
 
 from selfplay.core.errors import ModelError
 from selfplay.core.models.pretrained import load_weights, save_pretrained
+from solver.heads import FILE as HEADS
+from solver.heads import load_heads
 from solver.policy import Policy
 
 FORMAT = 1
@@ -48,6 +52,10 @@ def save_policy(policy: Policy, directory: Path) -> str:
     try:
         save_pretrained(policy.pretrained, partial)
         save_file(_optimizer_tensors(policy), partial / "optimizer.safetensors")
+        if policy.heads:
+            save_file(_contiguous(policy.heads.state_dict()), partial / HEADS)
+        if policy.averaged:
+            save_file(_contiguous(policy.averaged), partial / "average.safetensors")
     except SafetensorError as error:  # how safetensors tells of a full disk
         raise OSError(str(error)) from error
     header = {"format": FORMAT, "version": policy.version, "sha256": digest}
@@ -68,7 +76,10 @@ def restore_policy(policy: Policy, directory: Path) -> None:
     header = _header(directory)
     try:
         load_weights(policy.pretrained.module, directory)
+        load_heads(policy.heads, directory)
         _load_moments(policy, load_file(directory / "optimizer.safetensors"))
+        if policy.averaged:
+            _load_average(policy, load_file(directory / "average.safetensors"))
     except (OSError, KeyError, SafetensorError) as error:
         raise ModelError(f"The policy saved in '{directory}' is damaged: {error}") from error
     policy.version = header["version"]
@@ -82,14 +93,19 @@ def restore_policy(policy: Policy, directory: Path) -> None:
 
 
 def policy_digest(policy: Policy) -> str:
-    """SHA-256 (hex) over name, dtype, shape and content of every learned weight and moment."""
+    """SHA-256 (hex) over name, dtype, shape and content of every weight, moment and average."""
     learned = {
         name: parameter.detach()
-        for name, parameter in policy.pretrained.module.named_parameters()
+        for name, parameter in policy.named_parameters()
         if parameter.requires_grad
     }
     digest = hashlib.sha256()
-    for kind, tensors in (("weights", learned), ("optimizer", _optimizer_tensors(policy))):
+    kinds = {
+        "weights": learned,
+        "optimizer": _optimizer_tensors(policy),
+        "average": policy.averaged,
+    }
+    for kind, tensors in kinds.items():
         for name in sorted(tensors):
             tensor = tensors[name].cpu().contiguous()
             digest.update(f"{kind} {name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
@@ -102,7 +118,7 @@ def _optimizer_tensors(policy: Policy) -> dict[str, torch.Tensor]:
     state = policy.optimizer.state
     return {
         f"{name}.{moment}": state[parameter][moment].detach().contiguous()
-        for name, parameter in policy.pretrained.module.named_parameters()
+        for name, parameter in policy.named_parameters()
         if parameter in state
         for moment in MOMENTS
     }
@@ -110,11 +126,20 @@ def _optimizer_tensors(policy: Policy) -> dict[str, torch.Tensor]:
 
 def _load_moments(policy: Policy, tensors: Mapping[str, torch.Tensor]) -> None:
     policy.optimizer.state.clear()
-    for name, parameter in policy.pretrained.module.named_parameters():
+    for name, parameter in policy.named_parameters():
         if f"{name}.step" in tensors:
             policy.optimizer.state[parameter] = {
                 moment: tensors[f"{name}.{moment}"].to(parameter.device) for moment in MOMENTS
             }
+
+
+def _load_average(policy: Policy, tensors: Mapping[str, torch.Tensor]) -> None:
+    for name, average in policy.averaged.items():
+        average.copy_(tensors[name])
+
+
+def _contiguous(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
 
 def _header(directory: Path) -> dict[str, Any]:

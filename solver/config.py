@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from selfplay.core.components import Choice, component
-from selfplay.core.errors import nearest, require
+from selfplay.core.errors import ConfigError, nearest, require
 from selfplay.core.types import Sampling
+from solver.objectives.needs import needs_of
 from solver.objectives.table import OBJECTIVES
 from solver.schedule import check_schedule
-
 
 LORA_INITS = ("kaiming", "gaussian")
 QUANTIZATIONS = ("4bit", "8bit")
@@ -91,6 +91,33 @@ class PolicyConfig:
 REFERENCES = ("round_start", "initial", "moving_average", "precomputed")
 """What `solver.reference` may name besides a model directory."""
 
+BASELINES = ("gold", "initial")
+"""What `solver.baseline` may name."""
+
+
+@dataclass(frozen=True)
+class LengthConfig:
+    """A penalty on the distance of a response's length from a target, taken from its reward."""
+
+    target: int | None = None
+    """Tokens that a response should have; null asks for none."""
+    weight: float = 0.0
+    """Reward that each token above or below the target costs. For rewards of 0 to 1 and answers of
+    some hundred tokens 1e-3 is strong."""
+
+    def check(self, where: str) -> None:
+        """Refuses impossible values.
+
+        Raises:
+            ConfigError: a value outside its range, or a target without a weight or the reverse.
+        """
+        target, weight = self.target, self.weight
+        require(target is None or target >= 1, f"{where}.target", "null, or 1 or more", target)
+        if target is None:
+            require(weight == 0, f"{where}.weight", "0 where no target is set", weight)
+        else:
+            require(weight > 0, f"{where}.weight", "above 0 where a target is set", weight)
+
 
 @dataclass(frozen=True)
 class SolverConfig:
@@ -107,8 +134,20 @@ class SolverConfig:
     reference_decay: float = 0.99
     """Of `moving_average`: after each learning stage, what stays of the average; the rest is the
     policy's weights. 0 makes it the policy as the round begins."""
+    baseline: str | None = None
+    """The response ȳ of each prompt that rewards are calibrated against (CGPO): `gold` (its gold
+    answer), `initial` (one sample of the policy as the run began, always the same for a prompt), or
+    null for none. It is judged and kept like any response, and costs one more for each prompt."""
+    length: LengthConfig = field(default_factory=LengthConfig)
+    """A target for the length of responses, whatever the objective."""
+    refill: int = 0
+    """Most times that a round draws further prompts in place of groups whose rewards are all equal,
+    which are then left out of learning (DAPO's dynamic sampling). 0 draws none."""
     learning_rate: float = 1e-6
     """Peak rate. Whole weights of large models: around 1e-6; LoRA: 1e-5; the tiny model: 1e-3."""
+    head_rate: float = 1.0
+    """Learning rate of value and reward heads, in units of `learning_rate`: a new head on a large
+    model learns too slowly at the body's rate, and takes 10 to 1000."""
     schedule: str = "constant"
     """`constant`, `linear` or `cosine`, over the rounds; constant within a round."""
     rounds: int | None = None
@@ -131,16 +170,42 @@ class SolverConfig:
     trl: dict[str, Any] = field(default_factory=dict)
     """Further options of TRL's trainer configuration, passed through as they are."""
 
+    @property
+    def reference_directory(self) -> str | None:
+        """The model directory that `reference` names, if it names one."""
+        named = self.reference is None or self.reference in REFERENCES
+        return None if named else self.reference
+
     def check(self, where: str) -> None:
         """Refuses impossible values.
 
         Raises:
             ConfigError: a value outside its range, or a schedule that cannot be followed.
         """
+        baseline = self.baseline
+        expected = f"null or {' or '.join(BASELINES)}"
+        require(baseline in (None, *BASELINES), f"{where}.baseline", expected, f"'{baseline}'")
         require(self.learning_rate >= 0, f"{where}.learning_rate", "0 or more", self.learning_rate)
+        require(self.head_rate > 0, f"{where}.head_rate", "above 0", self.head_rate)
         require(self.max_grad_norm > 0, f"{where}.max_grad_norm", "above 0", self.max_grad_norm)
         decay = self.reference_decay
         require(0 <= decay < 1, f"{where}.reference_decay", "0 or more and below 1", decay)
+        require(self.refill >= 0, f"{where}.refill", "0 or more", self.refill)
         for name in ("epochs", "minibatches", "micro_batch_tokens"):
             require(getattr(self, name) >= 1, f"{where}.{name}", "1 or more", getattr(self, name))
         check_schedule(self.schedule, self.rounds, self.warmup_rounds)
+
+
+def check_together(policy: PolicyConfig, solver: SolverConfig) -> None:
+    """Refuses a policy that the solver's objective cannot change.
+
+    Raises:
+        ConfigError: the weights are frozen under adapters, and the objective learns whole weights.
+    """
+    if policy.lora.enabled and "whole weights" in needs_of(solver):
+        raise ConfigError(
+            f"model.lora.enabled: expected false, since the objective '{solver.objective.name}' "
+            "merges adapters of its own into the whole weights, and LoRA freezes these; found "
+            "true. Set it to false, or choose an objective without 'whole weights' among its "
+            "needs (docs/objectives.md), such as dpo."
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,13 @@ from numpy.typing import NDArray
 
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Chat, Group, Prompt, Response, Sampling
+from solver.baselines import baseline_responses, has_baseline
 from solver.checkpoint import restore_policy, save_policy
 from solver.config import SolverConfig
+from solver.export import export_reward_model, reward_scores
+from solver.learning.errors import SharedError
+from solver.learning.memory import PeakMemory
+from solver.learning.orders import Learn, TakeOver, state_of, take_over
 from solver.objectives.build import build_objective
 from solver.objectives.objective import Objective
 from solver.policy import Policy
@@ -31,14 +37,20 @@ def check_solver(config: SolverConfig) -> None:
 class Solver:
     """One policy under one objective.
 
-    Learning is a function of (policy state, groups, seed): the state is weights, AdamW's moments
-    and the version, and `save` writes all of it.
+    Learning is a function of (policy state, groups, seed): the state is weights, their moving
+    average where that is the reference, AdamW's moments and the version; `save` writes all of it.
     """
 
     def __init__(self, config: SolverConfig, policy: Policy) -> None:
         self._config = config
         self._policy = policy
         self._objective: Objective = build_objective(config.objective, config)
+        self._peak_bytes: int | None = None
+
+    @property
+    def peak_bytes(self) -> int | None:
+        """Most memory that the newest learning stage took; see `PeakMemory`."""
+        return self._peak_bytes
 
     @property
     def version(self) -> int:
@@ -75,8 +87,21 @@ class Solver:
         chosen = replace(chosen, n=n) if n is not None else chosen
         return self._policy.model.generate([p.messages for p in prompts], chosen, seed)
 
+    def with_baseline(self, prompts: Sequence[Prompt]) -> list[Prompt]:
+        """Those of the prompts that get a baseline response (`solver.baseline`)."""
+        return [prompt for prompt in prompts if has_baseline(prompt, self._config.baseline)]
+
+    def baselines(self, prompts: Sequence[Prompt], seed: Seed) -> list[tuple[Response, ...]]:
+        """One baseline response for each prompt of `with_baseline`; see `solver.baselines`."""
+        config = self._config
+        return baseline_responses(self._policy, prompts, config.baseline, config.sampling, seed)
+
     def learn(self, groups: Sequence[Group], seed: Seed) -> dict[str, float]:
         """One learning stage; the version advances even when nothing could be learned from.
+
+        Args:
+            groups: those to learn from; groups of the purpose `baseline` calibrate their rewards.
+            seed: of whatever the objective draws.
 
         Returns:
             loss, grad_norm, steps, tokens (in the passes), kl (nats per response, to the stage's
@@ -90,8 +115,16 @@ class Solver:
         factor = rate_factor(self.version, config.schedule, config.rounds, config.warmup_rounds)
         rate = config.learning_rate * factor
         self._policy.set_learning_rate(rate)
-        missing = sum(len(g.responses) - int(np.isfinite(g.rewards).sum()) for g in groups)
-        metrics = self._objective.learn(self._policy, groups, seed)
+        missing = sum(
+            len(group.responses) - int(np.isfinite(group.rewards).sum())
+            for group in groups
+            if group.purpose != "baseline"
+        )
+        peak = PeakMemory(self._policy.device)
+        with self._policy.team.order(Learn(groups, seed)):
+            metrics = self._objective.learn(self._policy, groups, seed)
+        self._peak_bytes = peak.bytes
+        self._policy.update_average()
         self._policy.version += 1
         return metrics | {"learning_rate": rate, "responses_missing": float(missing)}
 
@@ -102,6 +135,42 @@ class Solver:
     def restore(self, directory: Path) -> None:
         """Goes back (or on) to a saved state. Raises ModelError if it cannot be used."""
         restore_policy(self._policy, directory)
+        self._hand_over(state_of(self._policy))
+
+    def follow(self) -> None:
+        """In the other processes of a launch: does what the first one tells, until it is done.
+
+        Raises:
+            ResourceError: a process of the launch is gone.
+        """
+        while (order := self._policy.team.hear()) is not None:
+            # The first process meets a shared error too, and decides what comes next.
+            with suppress(SharedError):
+                if isinstance(order, TakeOver):
+                    self._hand_over(order)
+                else:
+                    self.learn(order.groups, order.seed)
+
+    def dismiss(self) -> None:
+        """In the first process of a launch: lets the others end, and ends the connections."""
+        self._policy.team.dismiss()
+        self._policy.team.leave()
+
+    def _hand_over(self, order: TakeOver) -> None:
+        with self._policy.team.order(order):
+            take_over(self._policy, order)
+
+    def reward_scores(self, groups: Sequence[Group]) -> list[NDArray[np.float32]]:
+        """The reward head's score of each response, shape (n,) for each group.
+
+        Raises:
+            ModelError: the policy has no reward head.
+        """
+        return reward_scores(self._policy, groups)
+
+    def export_reward_model(self, directory: Path) -> None:
+        """Writes the reward model in transformers' layout. See `solver.export`."""
+        export_reward_model(self._policy, directory)
 
     def prompt_ids(self, chats: Sequence[Chat]) -> list[list[int]]:
         """Token ids of each chat under the model's template."""

@@ -13,7 +13,11 @@ from selfplay.core.types import Group, Verdict
 
 
 class Judge(Protocol):
-    """Judges take whole groups, so pairwise and listwise judging fit behind the same call."""
+    """Judges take whole groups, so pairwise and listwise judging fit behind the same call.
+
+    A judge whose rewards depend on more than its options and its rubric, such as a model's weights,
+    has an attribute `content`: a hash of that.
+    """
 
     @property
     def name(self) -> str:
@@ -30,11 +34,22 @@ class Judge(Protocol):
         """
 
 
-def judging_fingerprint(name: str, options: Any, rubric: Rubric | None) -> str:
+def judging_fingerprint(name: str, options: Any, rubric: Rubric | None, content: str = "") -> str:
     """12 hex digits of a hash over a judge's name, its options (a dataclass) and its rubric.
 
     Rewards under different fingerprints are never compared.
+
+    Args:
+        name: of the judge.
+        options: a dataclass.
+        rubric: the one in force.
+        content: the judge's own `content`, where it has one.
     """
-    content = [name, asdict(options), rubric and rubric.fingerprint]
+    parts = [name, asdict(options), rubric and rubric.fingerprint]
+    return fingerprint_of([*parts, content] if content else parts)
+
+
+def fingerprint_of(content: Any) -> str:
+    """12 hex digits of a hash over plain data."""
     encoded = json.dumps(content, sort_keys=True, default=str).encode()
     return hashlib.blake2b(encoded, digest_size=6).hexdigest()

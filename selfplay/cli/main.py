@@ -21,6 +21,7 @@ from selfplay.cli.evaluate_command import evaluate
 from selfplay.cli.export_command import export
 from selfplay.cli.run_command import run
 from selfplay.cli.status import status
+from selfplay.cli.train_command import train
 from selfplay.core.errors import SelfplayError
 
 INTERRUPTED = 130
@@ -28,6 +29,7 @@ INTERRUPTED = 130
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "run": run,
+    "train": train,
     "status": status,
     "evaluate": evaluate,
     "estimate": estimate,

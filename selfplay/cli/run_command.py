@@ -26,7 +26,17 @@ def run(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line per stage.")] = False,
 ) -> None:
-    """Play: start a run, or go on with it where it stopped."""
+    """Play: start a run, or go on with it where it stopped.
+
+    Under torchrun or accelerate launch, several processes learn together.
+    """
+    from solver.learning.team import is_follower
+
+    if is_follower():
+        from selfplay.build import follow
+
+        follow()
+        return
     loaded, directory = plan(source, overrides or [], out)
     if not as_json:
         typer.echo(f"run directory: {directory}")
@@ -67,7 +77,8 @@ def resume(directory: Path, overrides: list[str]) -> Loaded[RunConfig]:
     from selfplay.ledger import Ledger
     from selfplay.settings import RunConfig
 
-    with Ledger.open(directory / LEDGER, read_only=True) as ledger:
+    # For writing, so that a run of an older release is brought up to date.
+    with Ledger.open(directory / LEDGER) as ledger:
         return load_values(ledger.settings, str(directory), RunConfig, overrides)
 
 

@@ -35,6 +35,8 @@ def show_standing(found: Standing) -> None:
         f"{found.prompts:,} prompts, {found.tokens:,} tokens generated, "
         f"{sum(found.seconds.values()):,.0f} s ({_shares(found)})"
     )
+    if found.learning_bytes is not None:
+        typer.echo(f"learning took {found.learning_bytes / 2**20:,.0f} MiB at most")
     if found.rejected:
         reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(found.rejected.items()))
         typer.echo(f"children turned down: {reasons}")

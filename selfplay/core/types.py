@@ -20,7 +20,8 @@ if TYPE_CHECKING:  # NumPy takes longer to import than all that the commands nee
     import numpy as np
     from numpy.typing import NDArray
 
-Purpose: TypeAlias = Literal["train", "estimate", "evaluate"]
+Purpose: TypeAlias = Literal["train", "estimate", "evaluate", "baseline"]
+"""A `baseline` group holds the one response that a prompt's rewards are calibrated against."""
 FinishReason: TypeAlias = Literal["stop", "length", "recorded"]
 Level: TypeAlias = int | float
 

@@ -1,9 +1,14 @@
 """Recorded groups: prompts with responses, and rewards, that came from somewhere else.
 
-Two layouts:
+Three layouts:
 
 - `groups`: one row for each prompt, with `responses` (a list of texts) and `rewards` (a list of
-  numbers or nulls, as long; absent when nothing was scored) beside the prompt's columns;
+  numbers or nulls, as long; absent when nothing was scored) beside the prompt's columns. Further
+  lists, one entry for each response: `violations` (names of broken constraints), `token_ids`, and
+  `logprobs` (nats, one for each token, under the reference of `solver.reference=precomputed`);
+- `comparisons`: one row for each, with `chosen`, `rejected` and, where known, by how much
+  (`margin`). Both are texts behind a prompt column, or chats of which the last turn is the response
+  and, without a prompt column, the others are the prompt. It is a group of two;
 - `gsm8k_solutions`: GSM8K's published `example_model_solutions.jsonl`, in which every column other
   than question and ground_truth is a model with `is_correct` and `solution`.
 """
@@ -14,19 +19,26 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from selfplay.core.errors import ConfigError, DataError, nearest
 from selfplay.core.types import Group, Prompt, Purpose, Response, Verdict
-from selfplay.data.prompts import PromptFileOptions, find_columns, make_prompt
+from selfplay.data.prompts import (
+    PROMPT_COLUMNS,
+    PromptFileOptions,
+    find_columns,
+    make_prompt,
+)
 from selfplay.data.rows import TableRow, read_rows
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 Tokenize: TypeAlias = Callable[[str], Sequence[int]]
+
+AUTO = "auto"
+"""The layout that the first row has."""
+OF_RESPONSES = {"responses", "rewards", "violations", "token_ids", "logprobs"}
+"""Columns that are no part of the prompt."""
 
 NO_REWARD = "no reward was recorded"
 FINGERPRINT = "recorded"
@@ -41,18 +53,29 @@ class Recorded:
     responses: tuple[str, ...]
     rewards: tuple[float | None, ...]
     """One for each response; None where none was recorded."""
+    violations: tuple[tuple[str, ...], ...] = ()
+    """For each response, the constraints that it breaks; empty where none were recorded."""
+    token_ids: tuple[tuple[int, ...], ...] = ()
+    """Of each response; empty where the text alone was recorded."""
+    logprobs: tuple[tuple[float, ...], ...] = ()
+    """Nats, one for each token of each response; empty where none were recorded."""
 
 
 def read_recorded(path: Path, layout: str = "groups", limit: int = 0) -> list[Recorded]:
     """The recorded groups of a file, the first `limit` rows of it (0: all).
 
+    The layout `auto` is `comparisons` where the first row has a chosen response, else `groups`.
+
     Raises:
         ConfigError: an unknown layout.
         DataError: the file or a row cannot be used; the message names file and line.
     """
-    if layout not in LAYOUTS:
-        raise ConfigError(f"no layout is called '{layout}'; {nearest(layout, LAYOUTS)}")
-    return LAYOUTS[layout](path, read_rows(path, limit))
+    if layout not in (AUTO, *LAYOUTS):
+        raise ConfigError(f"no layout is called '{layout}'; {nearest(layout, (AUTO, *LAYOUTS))}")
+    rows = read_rows(path, limit)
+    if layout == AUTO:
+        layout = "comparisons" if "chosen" in rows[0].values else "groups"
+    return LAYOUTS[layout](path, rows)
 
 
 def to_group(
@@ -60,24 +83,42 @@ def to_group(
 ) -> Group:
     """The group that a record stands for.
 
-    Recorded text is tokenised once, here; without `tokenize` the token ids are empty and the text
-    alone is kept. There are no log-probabilities.
+    Recorded text is tokenised once, here, unless its tokens were recorded too; without `tokenize`
+    the token ids are then empty and the text alone is kept.
+
+    Raises:
+        DataError: log-probabilities were recorded for other tokens than these.
     """
     group = Group(
         prompt=recorded.prompt,
-        responses=tuple(
-            Response(text, _token_ids(text, tokenize), None, "recorded")
-            for text in recorded.responses
-        ),
+        responses=tuple(_response(recorded, g, tokenize) for g in range(len(recorded.responses))),
         purpose=purpose,
         policy_version=0,
     )
-    verdicts = [Verdict.missing(NO_REWARD) if r is None else Verdict(r) for r in recorded.rewards]
+    verdicts = [_verdict(recorded, g) for g in range(len(recorded.responses))]
     return group.judged(verdicts, FINGERPRINT)
 
 
-def _token_ids(text: str, tokenize: Tokenize | None) -> NDArray[np.int32]:
-    return np.array(tokenize(text) if tokenize else [], dtype=np.int32)
+def _response(recorded: Recorded, g: int, tokenize: Tokenize | None) -> Response:
+    text = recorded.responses[g]
+    ids = recorded.token_ids[g] if recorded.token_ids else tokenize(text) if tokenize else ()
+    token_ids = np.array(ids, dtype=np.int32)
+    if not recorded.logprobs:
+        return Response(text, token_ids, None, "recorded")
+    logprobs = np.array(recorded.logprobs[g], dtype=np.float32)
+    if len(logprobs) != len(token_ids):
+        raise DataError(
+            f"expected a log-probability for each of the {len(token_ids)} tokens of response {g} "
+            f"to '{recorded.prompt.text[:60]}', found {len(logprobs)}; record `token_ids` with them"
+        )
+    return Response(text, token_ids, logprobs, "recorded")
+
+
+def _verdict(recorded: Recorded, g: int) -> Verdict:
+    reward = recorded.rewards[g]
+    if reward is None:
+        return Verdict.missing(NO_REWARD)
+    return Verdict(reward, violations=recorded.violations[g] if recorded.violations else ())
 
 
 def _read_groups(path: Path, rows: Sequence[TableRow]) -> list[Recorded]:
@@ -85,10 +126,97 @@ def _read_groups(path: Path, rows: Sequence[TableRow]) -> list[Recorded]:
     records = []
     for row in rows:
         responses = _responses(row)
-        rewards = _rewards(row, len(responses))
-        prompt = make_prompt(_without(row, {"responses", "rewards"}), columns)
-        records.append(Recorded(prompt, responses, rewards))
+        n = len(responses)
+        records.append(
+            Recorded(
+                make_prompt(_without(row, OF_RESPONSES), columns),
+                responses,
+                _rewards(row, n),
+                _lists(row, "violations", n, _is_text),
+                _lists(row, "token_ids", n, _is_id),
+                _lists(row, "logprobs", n, _is_number),
+            )
+        )
     return records
+
+
+def _lists(row: TableRow, name: str, n: int, is_entry: Callable[[Any], bool]) -> tuple[Any, ...]:
+    """A column with a list for each of the n responses; empty where the row has no such column."""
+    found = row.values.get(name)
+    if found is None:
+        return ()
+    whole = isinstance(found, list) and len(found) == n
+    if whole and all(isinstance(entry, list) and all(map(is_entry, entry)) for entry in found):
+        return tuple(tuple(entry) for entry in found)
+    raise DataError(
+        f"{row.place}: expected '{name}' to hold one list for each of the {n} responses, of "
+        f"{'texts' if is_entry is _is_text else 'numbers'}, found something else"
+    )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_number(value: Any) -> bool:
+    real = isinstance(value, int | float) and not isinstance(value, bool)
+    return real and math.isfinite(value)
+
+
+def _read_comparisons(path: Path, rows: Sequence[TableRow]) -> list[Recorded]:
+    sides = [(_side(row, "chosen"), _side(row, "rejected")) for row in rows]
+    asked = [_asked(row, *pair) for row, pair in zip(rows, sides, strict=True)]
+    columns = find_columns(PromptFileOptions(), asked, path)
+    return [
+        Recorded(make_prompt(ask, columns), (chosen, rejected), (_margin(row), 0.0))
+        for row, ask, ((_, chosen), (_, rejected)) in zip(rows, asked, sides, strict=True)
+    ]
+
+
+def _side(row: TableRow, name: str) -> tuple[list[Any], str]:
+    """The turns before the response, as they stand there, and the response."""
+    found = row.values.get(name)
+    if isinstance(found, str):
+        return [], found
+    last = found[-1] if isinstance(found, list) and found else None
+    if isinstance(last, Mapping) and isinstance(last.get("content"), str):
+        return list(found or ())[:-1], last["content"]
+    raise DataError(
+        f"{row.place}: expected '{name}', a text or a chat that ends with the response, "
+        f"found {found!r}"
+    )
+
+
+def _asked(
+    row: TableRow, chosen: tuple[list[Any], str], rejected: tuple[list[Any], str]
+) -> TableRow:
+    """The row of the prompt alone; without a prompt column, the turns that both sides share."""
+    rest = _without(row, {"chosen", "rejected", "margin"})
+    if any(name in rest.values for name in PROMPT_COLUMNS):
+        return rest
+    if not chosen[0] or chosen[0] != rejected[0]:
+        raise DataError(
+            f"{row.place}: expected a prompt column, or the same turns before both responses, "
+            "found neither"
+        )
+    return TableRow(row.place, {"prompt": chosen[0], **rest.values})
+
+
+def _margin(row: TableRow) -> float:
+    """By how much the chosen response is better; 1 where that was not recorded."""
+    found = row.values.get("margin")
+    if found is None:
+        return 1.0
+    if not _is_number(found) or found <= 0:
+        raise DataError(
+            f"{row.place}: expected a margin above 0, found {found!r}; swap chosen and rejected, "
+            "or leave a tie out"
+        )
+    return float(found)
 
 
 def _responses(row: TableRow) -> tuple[str, ...]:
@@ -157,6 +285,7 @@ def _without(row: TableRow, names: set[str]) -> TableRow:
 
 LAYOUTS: Mapping[str, Callable[[Path, Sequence[TableRow]], list[Recorded]]] = {
     "groups": _read_groups,
+    "comparisons": _read_comparisons,
     "gsm8k_solutions": _read_gsm8k_solutions,
 }
 """Readers by layout."""

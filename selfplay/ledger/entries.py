@@ -37,6 +37,8 @@ class CostEntry(NamedTuple):
     seconds: float
     tokens_in: int
     tokens_out: int
+    peak_bytes: int | None = None
+    """Most memory in use at once; None where it was not measured."""
 
 
 class RubricEntry(NamedTuple):

@@ -46,8 +46,8 @@ def add_cost(database: Database, entry: CostEntry) -> None:
     """Appends a cost."""
     with database.transaction():
         database.write(
-            "INSERT INTO costs (round, stage, role, seconds, tokens_in, tokens_out) "
-            "VALUES (?,?,?,?,?,?)",
+            "INSERT INTO costs (round, stage, role, seconds, tokens_in, tokens_out, peak_bytes) "
+            "VALUES (?,?,?,?,?,?,?)",
             [entry],
         )
 
@@ -55,6 +55,7 @@ def add_cost(database: Database, entry: CostEntry) -> None:
 def costs(database: Database) -> list[CostEntry]:
     """All costs, in order."""
     rows = database.rows(
-        "SELECT round, stage, role, seconds, tokens_in, tokens_out FROM costs ORDER BY position"
+        "SELECT round, stage, role, seconds, tokens_in, tokens_out, peak_bytes FROM costs "
+        "ORDER BY position"
     )
     return [CostEntry(*row) for row in rows]

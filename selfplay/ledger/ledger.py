@@ -181,9 +181,10 @@ class Ledger:
         seconds: float,
         tokens_in: int = 0,
         tokens_out: int = 0,
+        peak_bytes: int | None = None,
     ) -> None:
         """Notes what a piece of work took. The digest leaves costs out."""
-        cost = CostEntry(t, stage, role, seconds, tokens_in, tokens_out)
+        cost = CostEntry(t, stage, role, seconds, tokens_in, tokens_out, peak_bytes)
         journal.add_cost(self._database, cost)
 
     def costs(self) -> list[CostEntry]:
@@ -219,6 +220,12 @@ class Ledger:
     def add_composition(self, t: int, composition: Composition) -> None:
         """Writes a round's prompts, those that are new included, its estimates and rejections."""
         pool.add_composition(self._database, t, composition)
+
+    def extend_composition(
+        self, t: int, prompts: Sequence[Prompt], rejections: Sequence[Rejection]
+    ) -> None:
+        """Writes further prompts of a round behind those that it has, and their rejections."""
+        pool.extend_composition(self._database, t, prompts, rejections)
 
     def composition(self, t: int) -> tuple[Prompt, ...]:
         """A round's prompts in their order; empty when it has not been composed."""

@@ -24,6 +24,8 @@ _SELECT = (
     "operator, model, seed, round, policy_version, fingerprint "
     "FROM prompts WHERE id IN (SELECT value FROM json_each(?))"
 )
+_NEXT_PROMPT = "SELECT coalesce(max(position), -1) + 1 FROM composed_prompts WHERE round = ?"
+_NEXT_REJECTION = "SELECT coalesce(max(position), -1) + 1 FROM rejections WHERE round = ?"
 _SELECT_PARENTS = (
     "SELECT child, parent FROM lineage "
     "WHERE child IN (SELECT value FROM json_each(?)) ORDER BY child, position"
@@ -93,18 +95,36 @@ def add_composition(database: Database, t: int, composition: Composition) -> Non
         add_prompts(database, composition.prompts)
         counted = codec.canonical_json(composition.metrics)
         database.write("INSERT INTO compositions VALUES (?,?)", [(t, counted)])
-        database.write(
-            "INSERT INTO composed_prompts VALUES (?,?,?)",
-            ((t, position, prompt.id) for position, prompt in enumerate(composition.prompts)),
-        )
+        _append(database, t, composition.prompts, composition.rejections)
         database.write(
             "INSERT INTO estimates VALUES (?,?,?,?,?,?,?,?,?)",
             (codec.estimate_row(t, *item) for item in enumerate(composition.estimates)),
         )
-        database.write(
-            "INSERT INTO rejections VALUES (?,?,?,?,?)",
-            (codec.rejection_row(t, *item) for item in enumerate(composition.rejections)),
-        )
+
+
+def extend_composition(
+    database: Database, t: int, prompts: Sequence[Prompt], rejections: Sequence[Rejection]
+) -> None:
+    """Writes further prompts of a round behind those that it has, and their rejected siblings."""
+    with database.transaction():
+        add_prompts(database, prompts)
+        _append(database, t, prompts, rejections)
+
+
+def _append(
+    database: Database, t: int, prompts: Sequence[Prompt], rejections: Sequence[Rejection]
+) -> None:
+    """Writes a round's prompts and rejections at the positions after the last ones."""
+    (prompt,) = database.rows(_NEXT_PROMPT, t)[0]
+    (rejection,) = database.rows(_NEXT_REJECTION, t)[0]
+    database.write(
+        "INSERT INTO composed_prompts VALUES (?,?,?)",
+        [(t, position, item.id) for position, item in enumerate(prompts, prompt)],
+    )
+    database.write(
+        "INSERT INTO rejections VALUES (?,?,?,?,?)",
+        [codec.rejection_row(t, *item) for item in enumerate(rejections, rejection)],
+    )
 
 
 def composed_ids(database: Database, t: int) -> list[str]:

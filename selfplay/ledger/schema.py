@@ -165,7 +165,11 @@ CREATE TABLE costs (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+_VERSION_2 = """
+ALTER TABLE costs ADD COLUMN peak_bytes INTEGER;    -- NULL where memory was not measured
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

@@ -127,15 +127,18 @@ def pair_groups(choose: Choose, groups: Sequence[Group], seed: Seed) -> Pairing:
         if meetings is None:
             skipped += 1
             continue
-        found = [_pair(index, usable, *meeting) for meeting in meetings]
+        found = _found(index, usable, meetings)
         ties += not found
         pairs += found
     return Pairing(tuple(pairs), ties, unscored, missing, duplicates, skipped)
 
 
-def _pair(index: int, usable: Usable, winner: int, loser: int) -> Pair:
-    chosen, rejected = usable.positions_C[[winner, loser]].tolist()
-    return Pair(index, chosen, rejected, float(usable.rewards_C[winner] - usable.rewards_C[loser]))
+def _found(index: int, usable: Usable, meetings: Iterable[Meeting]) -> list[Pair]:
+    positions, rewards = usable.positions_C.tolist(), usable.rewards_C.tolist()
+    return [
+        Pair(index, positions[winner], positions[loser], rewards[winner] - rewards[loser])
+        for winner, loser in meetings
+    ]
 
 
 def max_min(options: NoOptions) -> Pairer:
@@ -169,7 +172,6 @@ def _above_margin(options: AllPairsOptions, usable: Usable, seed: Seed) -> list[
     winners, losers = np.nonzero(gaps_CC > options.margin)
     if options.max_per_group is not None and len(winners) > options.max_per_group:
         kept = seed.numpy().choice(len(winners), options.max_per_group, replace=False)
-        kept.sort()
         winners, losers = winners[kept], losers[kept]
     return list(zip(winners.tolist(), losers.tolist(), strict=True))
 

@@ -59,18 +59,27 @@ def steps_of(
     count: int, minibatches: int, epochs: int, generator: np.random.Generator
 ) -> list[NDArray[np.int64]]:
     """The items 0..count-1 shuffled into `minibatches` optimiser steps, anew in every epoch."""
+    if not count:
+        return []
     parts = min(minibatches, count)
     return [
         part for _ in range(epochs) for part in np.array_split(generator.permutation(count), parts)
     ]
 
 
-def micro_batches(items: Iterable[int], lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+def micro_batches(
+    items: Iterable[int], lengths: Sequence[int], max_tokens: int, parts: int = 1
+) -> list[list[int]]:
     """`items` sorted by length and cut so that rows x longest stays within `max_tokens`.
 
     An item longer than that is a micro-batch of its own. `lengths[i]` is the length of item i.
+
+    Args:
+        parts: of near equal size into which to cut at least, as far as there are items.
     """
     ordered = sorted(items, key=lambda i: (lengths[i], i))
+    if parts > 1:
+        max_tokens = min(max_tokens, -(-sum(lengths[i] for i in ordered) // parts))
     chunks: list[list[int]] = []
     for i in ordered:
         # Lengths ascend, so the newest item is the longest of its chunk.

@@ -1,31 +1,35 @@
 """The learning loop: a plan's passes, one optimiser step after another.
 
 A stage leaves nothing behind but the weights and AdamW's moments, which are the policy's. Where a
-loss or a gradient is not finite the step is not taken.
+loss or a gradient is not finite the step is not taken. In a team of processes each pass of a step
+is made by one of them, and all of them take the step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.nn.utils import clip_grad_norm_
 from trl.trainer.utils import disable_dropout_in_model
 
-from selfplay.core.errors import ModelError
+from solver.learning.errors import NotFiniteError
 from solver.learning.plan import Pass, Plan, averaged
 from solver.learning.stage import Stage
 from solver.policy import Policy
 
 
-class NotFiniteError(ModelError):
-    """A loss or a gradient is not finite; holds the batch that it came from."""
+@dataclass(frozen=True)
+class Done:
+    """What became of one pass."""
 
-    def __init__(self, message: str, batch: dict[str, torch.Tensor]) -> None:
-        super().__init__(message)
-        self.batch = batch
+    position: int
+    """In its optimiser step."""
+    loss: float
+    metrics: Mapping[str, float]
 
 
 def run(stage: Stage, plan: Plan) -> dict[str, float]:
@@ -42,13 +46,16 @@ def run(stage: Stage, plan: Plan) -> dict[str, float]:
     if not steps:
         nothing = {"loss": 0.0, "grad_norm": 0.0, "steps": 0.0, "tokens": 0.0, "kl": 0.0}
         return {**plan.metrics, **plan.close(), **nothing}
-    _ = stage.probe_start
-    reported: list[tuple[float, dict[str, float]]] = []
+    # Both are of the policy as it is before the first step.
+    _, mismatch = stage.probe_start, stage.mismatch
+    reported: list[tuple[float, Mapping[str, float]]] = []
     norms: list[float] = []
     losses: list[float] = []
     with _learning(stage):
         for number, step in enumerate(steps):
-            losses.append(_passes(stage, step, number, reported))
+            done = _passes(stage, step, number)
+            losses.append(sum(step[one.position].share * one.loss for one in done))
+            reported += [(abs(step[one.position].share), one.metrics) for one in done]
             norms.append(_advance(stage.policy, step, number))
     found = {
         "loss": float(np.mean(losses)),
@@ -57,30 +64,38 @@ def run(stage: Stage, plan: Plan) -> dict[str, float]:
         "tokens": float(sum(one.tokens for step in steps for one in step)),
         "kl": stage.moved(),
     }
-    if np.isfinite(stage.mismatch):
-        found["generation_mismatch"] = stage.mismatch
+    if np.isfinite(mismatch):
+        found["generation_mismatch"] = mismatch
     return {**plan.metrics, **averaged(reported), **plan.close(), **found}
 
 
-def _passes(
-    stage: Stage,
-    step: Sequence[Pass],
-    number: int,
-    reported: list[tuple[float, dict[str, float]]],
-) -> float:
-    """The forward and backward passes of one step; its loss."""
-    total = 0.0
+def _passes(stage: Stage, step: Sequence[Pass], number: int) -> list[Done]:
+    """All passes of one step, each made by one process; leaves the step's gradients behind."""
+    team = stage.policy.team
+    own: list[Done] = []
+    for position in team.portion([one.tokens for one in step]):
+        # Named by its place, so that a pass draws the same whichever process makes it.
+        torch.manual_seed(stage.seed.at("dropout", number, position).integer())
+        own.append(_passed(stage, step[position], position))
+        if not np.isfinite(own[-1].loss):
+            break
+    done = [one for part in team.gathered(own) for one in part]
+    for one in done:
+        if not np.isfinite(one.loss):
+            raise _not_finite("loss", one.loss, stage.policy, [step[one.position]], number)
+    team.add_gradients(stage.policy.learned)
+    return done
+
+
+def _passed(stage: Stage, one: Pass, position: int) -> Done:
+    """One pass forward and, where its loss is finite, backward."""
     device = stage.policy.device.type
-    for one in step:
-        with torch.autocast(device, torch.bfloat16, enabled=stage.config.mixed_precision):
-            loss, metrics = one.loss()
-        value = float(loss.detach())
-        if not np.isfinite(value):
-            raise _not_finite("loss", value, stage.policy, [one], number)
+    with torch.autocast(device, torch.bfloat16, enabled=stage.config.mixed_precision):
+        loss, metrics = one.loss()
+    value = float(loss.detach())
+    if np.isfinite(value):
         (one.share * loss).backward()
-        total += one.share * value
-        reported.append((abs(one.share), dict(metrics)))
-    return total
+    return Done(position, value, dict(metrics))
 
 
 def _advance(policy: Policy, step: Sequence[Pass], number: int) -> float:
@@ -97,7 +112,7 @@ def _not_finite(
     what: str, found: float, policy: Policy, passes: Sequence[Pass], number: int
 ) -> NotFiniteError:
     batch = {
-        f"{i}.{name}": tensor.detach().cpu().contiguous()
+        f"{i}.{name}": tensor.detach().cpu().clone().contiguous()
         for i, one in enumerate(passes)
         for name, tensor in one.batch.items()
     }
@@ -118,15 +133,14 @@ def _learning(stage: Stage) -> Iterator[None]:
         # A dropped-out policy is not the one that answered, unless the adapter asks for it.
         disable_dropout_in_model(module)
     if stage.config.gradient_checkpointing:
-        module.gradient_checkpointing_enable({"use_reentrant": False})
-        module.enable_input_require_grads()
+        module.activation_checkpointing_enable({"use_reentrant": False})
     try:
         with torch.random.fork_rng():
-            torch.manual_seed(stage.seed.at("dropout").integer())
             yield
     finally:
         if stage.config.gradient_checkpointing:
-            module.gradient_checkpointing_disable()
+            module.activation_checkpointing_disable()
+            # Enabling puts hooks on the embeddings, which disabling leaves where nothing is frozen.
             module.disable_input_require_grads()
         policy.optimizer.zero_grad(set_to_none=True)
         policy.pretrained.module.eval()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import TypeAlias
 
@@ -34,36 +34,45 @@ class Plan:
     steps: Sequence[Sequence[Pass]]
     metrics: Mapping[str, float] = field(default_factory=dict)
     close: Callable[[], Mapping[str, float]] = dict
-    """Called when the steps are done; further metrics."""
+    """Called in every process when the steps are done; further metrics, the same in each."""
 
 
-def combined(plans: Sequence[tuple[float, Plan]]) -> Plan:
+def combined(plans: Sequence[tuple[float, Plan]], names: Sequence[str] = ()) -> Plan:
     """One plan whose step k holds step k of every plan: gradients add up with the given weights.
 
-    Metrics of the plan at position i get the prefix `i/`, besides counts, which are added.
+    Metrics of each plan and of its passes stand under its name, or its position without names.
     """
-    steps = [
-        [
-            Pass(one.loss, weight * one.share, one.tokens, one.batch)
-            for (weight, _), passes in zip(plans, level, strict=True)
-            for one in passes
-        ]
-        for level in zip_longest(*(plan.steps for _, plan in plans), fillvalue=())
+    named = list(zip(names or map(str, range(len(plans))), plans, strict=True))
+    parts = [
+        [[_weighted(one, weight, name) for one in step] for step in plan.steps]
+        for name, (weight, plan) in named
     ]
-    metrics = {
-        f"{i}/{name}": value
-        for i, (_, plan) in enumerate(plans)
-        for name, value in plan.metrics.items()
-    }
+    steps = [
+        [one for passes in level for one in passes] for level in zip_longest(*parts, fillvalue=[])
+    ]
+    metrics: dict[str, float] = {}
+    for name, (_, plan) in named:
+        metrics |= _prefixed(plan.metrics, name)
 
     def close() -> Mapping[str, float]:
-        return {
-            f"{i}/{name}": value
-            for i, (_, plan) in enumerate(plans)
-            for name, value in plan.close().items()
-        }
+        found: dict[str, float] = {}
+        for name, (_, plan) in named:
+            found |= _prefixed(plan.close(), name)
+        return found
 
     return Plan(steps, metrics, close)
+
+
+def _weighted(one: Pass, weight: float, name: str) -> Pass:
+    def loss() -> Loss:
+        value, metrics = one.loss()
+        return value, _prefixed(metrics, name)
+
+    return replace(one, loss=loss, share=weight * one.share)
+
+
+def _prefixed(metrics: Mapping[str, float], name: str) -> dict[str, float]:
+    return {f"{name}/{key}": value for key, value in metrics.items()}
 
 
 def averaged(found: Sequence[tuple[float, Mapping[str, float]]]) -> dict[str, float]:

@@ -10,6 +10,7 @@ was recorded is used.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -19,14 +20,18 @@ from numpy.typing import NDArray
 
 from selfplay.core.errors import DataError
 from selfplay.core.seeding import Seed
-from selfplay.core.types import Group, Response
+from selfplay.core.types import Group, Prompt, Response
 from solver.config import SolverConfig
-from solver.learning.batches import Row
+from solver.frozen import check_logits
+from solver.learning.batches import Row, padded_labels, padded_rows
+from solver.learning.errors import NotFiniteError
 from solver.learning.scoring import token_logps
 from solver.policy import Policy
+from solver.rewards import reward_table, shaped
 
 Place: TypeAlias = tuple[int, int]
-"""(position of the group, position of the response in it)."""
+"""(position of the group, position of the response in it); one past its last response is the
+group's baseline response, where it has one."""
 
 TokenLogps: TypeAlias = NDArray[np.float32]
 """Shape (T,), nats: one for each token of a response."""
@@ -43,24 +48,46 @@ class Stage:
     """One learning stage's data."""
 
     def __init__(
-        self, policy: Policy, groups: Sequence[Group], seed: Seed, config: SolverConfig
+        self,
+        policy: Policy,
+        groups: Sequence[Group],
+        seed: Seed,
+        config: SolverConfig,
+        anew: bool = False,
     ) -> None:
+        """A stage on `groups`.
+
+        Args:
+            anew: score everything under the policy of now: it has learned since it answered.
+        """
+        self._anew = anew
+        self._given = groups
         self.policy = policy
         self.config = config
         self.seed = seed
-        self.groups = [group for group in groups if group.verdicts]
+        judged = [g for g in groups if g.verdicts and g.purpose != "baseline"]
+        self.groups = [shaped(group, config.length) for group in judged]
+        self.baselines = {
+            group.prompt.id: shaped(group, config.length)
+            for group in groups
+            if group.verdicts and group.purpose == "baseline"
+        }
+        """By the prompt's id: the judged response that its rewards are calibrated against."""
+        self.outcomes_PG = reward_table(judged)
+        """As `rewards_PG`, without what a response's length takes from its reward."""
         # A greedy response has no distribution of its own: it is scored at temperature 1.
         self.temperature = config.sampling.temperature or 1.0
         self._known: dict[tuple[str, Place], TokenLogps] = {}
 
+    def part(self, belongs: Callable[[Prompt], bool], seed: Seed) -> Stage:
+        """A stage on the groups and baselines of some prompts alone."""
+        own = [group for group in self._given if belongs(group.prompt)]
+        return Stage(self.policy, own, seed, self.config, self._anew)
+
     @cached_property
     def rewards_PG(self) -> NDArray[np.float64]:
         """Shape (P, G): NaN where missing, and where a group has fewer responses than another."""
-        width = max((len(group.responses) for group in self.groups), default=1)
-        rewards_PG = np.full((len(self.groups), width), np.nan)
-        for p, group in enumerate(self.groups):
-            rewards_PG[p, : len(group.responses)] = group.rewards
-        return rewards_PG
+        return reward_table(self.groups)
 
     @property
     def scored(self) -> list[Place]:
@@ -69,7 +96,11 @@ class Stage:
 
     def response(self, place: Place) -> Response:
         """The response at a place."""
-        return self.groups[place[0]].responses[place[1]]
+        group = self.groups[place[0]]
+        if place[1] == len(group.responses):
+            # It is not the learning policy's own: its log-probabilities mean nothing here.
+            return replace(self.baselines[group.prompt.id].responses[0], logprobs=None)
+        return group.responses[place[1]]
 
     def row(self, place: Place) -> Row:
         """Its tokens, behind those of the prompt."""
@@ -101,23 +132,54 @@ class Stage:
             self.recorded_are_valid,
         )
 
-    def reference_logps(self, places: Sequence[Place], default: str) -> list[TokenLogps]:
-        """log π_ref at temperature 1, under `solver.reference`, or `default` where that is null.
+    def reference_logps(
+        self, places: Sequence[Place], default: str, temperature: float = 1.0
+    ) -> list[TokenLogps]:
+        """log π_ref under `solver.reference`, or `default` where that is null.
+
+        Args:
+            temperature: 1, or the stage's. Recorded figures mean what they meant when recorded.
 
         Raises:
             DataError: the reference is `precomputed`, and a response has no log-probabilities.
         """
         kind = self.config.reference or default
         if kind == "round_start":
-            return self.start_logps(places)
+            return self.start_logps(places) if temperature == 1.0 else self.sampling_logps(places)
         if kind == "precomputed":
             return [self._precomputed(place) for place in places]
 
         def compute(rest: Sequence[Place]) -> list[TokenLogps]:
-            with self.policy.reference(kind) as module:
-                return self._score(module, rest, 1.0)
+            return self._score(self.policy.reference(kind), rest, temperature)
 
-        return self._logps(kind, places, compute, recorded=False)
+        return self._logps(f"{kind} at {temperature}", places, compute, recorded=False)
+
+    def unsampled_reference_logps(self, rows: Sequence[Row], default: str) -> list[TokenLogps]:
+        """As `reference_logps`, of sequences that nobody sampled or recorded.
+
+        To be asked for before the stage's first step.
+        """
+        kind = self.config.reference or default
+        module = self.policy.module if kind == "round_start" else self.policy.reference(kind)
+        return self.score(module, rows)
+
+    def reference_module(self, default: str) -> Any:
+        """The frozen module behind `reference_logps`, for its whole distributions.
+
+        To be asked for before the stage's first step.
+
+        Raises:
+            ModelError: it has another number of logits than the policy.
+        """
+        kind = self.config.reference or default
+        found = self._start if kind == "round_start" else self.policy.reference(kind)
+        check_logits(found, self.policy.module)
+        return found
+
+    @cached_property
+    def _start(self) -> Any:
+        """The module as the stage begins; goes with the stage."""
+        return self.policy.reference("round_start")
 
     def _precomputed(self, place: Place) -> TokenLogps:
         logps = self.response(place).logprobs
@@ -169,6 +231,8 @@ class Stage:
     def _recorded(self, place: Place) -> TokenLogps | None:
         """Generation's own figures, if the current policy's untruncated distribution gave them."""
         response, sampling = self.response(place), self.config.sampling
+        if self._anew:
+            return None
         untruncated = sampling.top_p == 1.0 and sampling.top_k == 0 and not sampling.greedy
         current = self.groups[place[0]].policy_version == self.policy.version
         if untruncated and current and response.finish_reason != "recorded":
@@ -196,8 +260,35 @@ class Stage:
         return self._score(self.policy.module, places, temperature)
 
     def _score(self, module: Any, places: Sequence[Place], temperature: float) -> list[TokenLogps]:
+        return self.score(module, self.rows(places), temperature)
+
+    def score(
+        self, module: Any, rows: Sequence[Row], temperature: float = 1.0
+    ) -> list[TokenLogps]:
+        """Log-probability under `module` of every response token of each row; no gradients.
+
+        Each process of a team scores a portion of the rows, and gets the scores of all.
+
+        Raises:
+            NotFiniteError: a log-probability is not finite.
+        """
         autocast = torch.bfloat16 if self.config.mixed_precision else None
-        return token_logps(module, self.rows(places), self.policy.pad_id, temperature, autocast)
+        team, pad_id = self.policy.team, self.policy.pad_id
+        own = team.portion([row.length for row in rows])
+        scores = token_logps(module, [rows[i] for i in own], pad_id, temperature, autocast)
+        parts = team.gathered(list(zip(own, scores, strict=True)))
+        found = dict(scored for part in parts for scored in part)
+        if bad := [i for i, logps_T in found.items() if not np.isfinite(logps_T).all()]:
+            raise self._not_finite([rows[i] for i in bad])
+        return [found[i] for i in range(len(rows))]
+
+    def _not_finite(self, rows: Sequence[Row]) -> NotFiniteError:
+        return NotFiniteError(
+            f"Expected finite log-probabilities in the learning stage of policy version "
+            f"{self.policy.version}, found {len(rows)} responses without. Weights of this version "
+            "are not finite, or overflow in this dtype: go back to an earlier version.",
+            {"ids": padded_rows(rows, self.policy.pad_id), "labels": padded_labels(rows)},
+        )
 
     def moved(self) -> float:
         """KL(policy at the start ‖ policy now) over sampled responses, in nats per response.

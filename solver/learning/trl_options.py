@@ -36,7 +36,9 @@ OWNED = (
         "the objective's own options set it (solver.objective)",
         (
             "beta epsilon epsilon_high normalize_advantages loss_type precompute_ref_ "
-            "sync_ref_model ref_model_ reward_ num_generations mask_truncated_ ld_alpha"
+            "sync_ref_model ref_model_ reward_ num_generations mask_truncated_ ld_alpha "
+            "importance_sampling_level scale_rewards multi_objective_ desirable_weight "
+            "undesirable_weight label_smoothing_factor completion_only_loss assistant_only_loss"
         ),
     ),
     (
@@ -46,12 +48,13 @@ OWNED = (
             "use_transformers_ transformers_ max_completion_length max_length truncation_mode "
             "max_prompt_length chat_template_ cache_implementation steps_per_generation "
             "shuffle_dataset remove_unused_columns dataset_ dataloader_ pad_to_multiple_of "
-            "pad_token padding_free ds3_gather_ label_names"
+            "pad_token padding_free ds3_gather_ label_names packing packing_ eos_token "
+            "max_tool_calling_iterations"
         ),
     ),
     (
         "the configuration's `model` chooses model and device",
-        "model_init_kwargs trust_remote_code use_cpu",
+        "model_init_kwargs trust_remote_code use_cpu cast_lm_head_to_fp32",
     ),
 )
 """Reason, and the names (or, ending in _, beginnings of names) that it holds for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +27,8 @@ class Responses:
     tokens: int
     """Padding left out."""
     temperature: float
-    whole: str | None
-    """The reference whose whole distributions are compared; None where that is not asked."""
+    whole: Any
+    """The frozen module whose whole distributions are compared; None where that is not asked."""
 
     def scores(self) -> Scores:
         """Differentiable scores under the policy as it is now."""
@@ -36,10 +37,9 @@ class Responses:
         ids_RL, labels_RL = found["ids"], found["labels"]
         mask_RT = labels_RL[:, 1:] != IGNORED
         if self.whole is not None:
-            with policy.reference(self.whole) as reference:
-                logps_RT, reference_RT, divergence_RT = divergences(
-                    policy.module, reference, ids_RL, labels_RL
-                )
+            logps_RT, reference_RT, divergence_RT = divergences(
+                policy.module, self.whole, ids_RL, labels_RL
+            )
             return Scores(logps_RT, mask_RT, reference_RT, None, divergence_RT)
         output = TokenScorer(policy.module, self.temperature)(ids_RL, labels_RL)
         assert output.log_probs is not None
@@ -59,7 +59,7 @@ def responses(
         tensors["sampling"] = spread(rows, stage.sampling_logps(places))
     whole = None
     if "reference logits" in row.needs:
-        whole = stage.config.reference or row.reference
+        whole = stage.reference_module(row.reference)
     return Responses(stage, tensors, sum(r.length for r in rows), temperature, whole)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from selfplay.core.components import Choice, load_attribute
-from selfplay.core.errors import ConfigError
 from solver.config import SolverConfig
 from solver.objectives.groups import GroupObjective, WeightedObjective
+from solver.objectives.needs import needs_of
 from solver.objectives.objective import Objective
 from solver.objectives.pairs import PairObjective
+from solver.objectives.references import check_reference
 from solver.objectives.table import OBJECTIVES
 
 SHAPES = {"pairs": PairObjective, "groups": GroupObjective, "weights": WeightedObjective}
@@ -20,15 +21,21 @@ def build_objective(choice: Choice, config: SolverConfig) -> Objective:
     Raises:
         ConfigError: options that do not go together, or that TRL does not take.
     """
+    if choice.name in OBJECTIVES:
+        check_reference(choice.name, needs_of(choice), config)
+    return made_objective(choice, config)
+
+
+def made_objective(choice: Choice, config: SolverConfig) -> Objective:
+    """As `build_objective`; a part of a combination, which may lack the reference of another.
+
+    Raises:
+        ConfigError: as `build_objective`.
+    """
     row = OBJECTIVES.get(choice.name)
     if row is None:
         objective: Objective = choice.build(config)
         return objective
-    if config.reference is not None and not {"reference", "reference logits"} & set(row.needs):
-        raise ConfigError(
-            f"solver.reference: expected null, since '{choice.name}' has no reference policy, "
-            f"found '{config.reference}'. Remove it, or choose an objective with a reference."
-        )
     if row.shape == "class":
         made: Objective = load_attribute(row.factory)(choice.options, config)
         return made

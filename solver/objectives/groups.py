@@ -7,6 +7,7 @@ are left out and counted.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,8 @@ class WeightedObjective(PlannedObjective):
 
         def passed(groups: Sequence[int], share: float) -> Pass:
             places = [(p, g) for p in groups for g in np.flatnonzero(weights_PG[p]).tolist()]
-            found = responses(stage, places, self._row)
+            # What the weights needed is in them: the pass scores the policy alone.
+            found = responses(stage, places, replace(self._row, needs=()))
             weights_R = torch.tensor([weights_PG[place] for place in places])
 
             def loss() -> Loss:
@@ -109,10 +111,11 @@ def group_steps(
     ]
     generator = stage.seed.at("shuffle").numpy()
     limit = sum(widths) * len(widths) if whole_step else config.micro_batch_tokens
+    parts = 1 if whole_step else stage.policy.team.size
     return [
         [
             passed([groups[i] for i in chunk], len(chunk) / len(step))
-            for chunk in micro_batches(step.tolist(), widths, limit)
+            for chunk in micro_batches(step.tolist(), widths, limit, parts)
         ]
         for step in steps_of(len(groups), config.minibatches, config.epochs, generator)
     ]

@@ -93,8 +93,12 @@ def pair_steps(
         len(pairs), config.minibatches, config.epochs, stage.seed.at("shuffle").numpy()
     )
     limit = sum(widths) * len(widths) if whole_step else config.micro_batch_tokens
+    parts = 1 if whole_step else stage.policy.team.size
     return [
-        [passed(chunk, len(chunk) / len(step)) for chunk in micro_batches(step, widths, limit)]
+        [
+            passed(chunk, len(chunk) / len(step))
+            for chunk in micro_batches(step, widths, limit, parts)
+        ]
         for step in (part.tolist() for part in steps)
     ]
 
@@ -102,9 +106,10 @@ def pair_steps(
 def pairing_metrics(stage: Stage, pairing: Pairing) -> dict[str, float]:
     """What pairing used and what gave nothing."""
     return {
-        "groups_used": float(len(stage.groups) - pairing.ties - pairing.unscored),
+        "groups_used": float(len({pair.group for pair in pairing.pairs})),
         "groups_tied": float(pairing.ties),
         "groups_unscored": float(pairing.unscored),
+        "groups_skipped": float(pairing.skipped),
         "duplicates": float(pairing.duplicates),
         "pairs": float(len(pairing.pairs)),
     }

@@ -21,6 +21,7 @@ Need: TypeAlias = Literal[
     "constraints",  # verdicts that name the constraints a response breaks
     "value head",
     "reward head",
+    "whole weights",  # no adapter of the policy's own
 ]
 
 

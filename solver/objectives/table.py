@@ -10,11 +10,16 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from solver.objectives.row import ObjectiveRow
-from solver.objectives.rows import pairs, trl
+from solver.objectives.rows import cgpo, combined, groups, pairs, ppo, procedures, trl
 
 OBJECTIVES: MappingProxyType[str, ObjectiveRow] = MappingProxyType(
     {
         **trl.ROWS,
+        **groups.ROWS,
         **pairs.ROWS,
+        **procedures.ROWS,
+        **ppo.ROWS,
+        **cgpo.ROWS,
+        **combined.ROWS,
     }
 )

@@ -1,36 +1,59 @@
-"""Policy gradients on whole groups, by TRL's `RLOOTrainer`.
+"""Policy gradients on whole groups, by TRL's `RLOOTrainer` and `GRPOTrainer`.
 
 RLOO: REINFORCE with a leave-one-out baseline. Loss = -mean over responses of
 min(q A, clip(q, 1-ε, 1+ε_high) A), with q = π(y|x)/π_old(y|x) of the whole response, π_old the
 policy that sampled it, and A from R = reward - β (log π_old - log π_ref). Source: Ahmadian et al.,
-2024, arXiv 2402.14740. Rewards, advantages and both recorded log-probabilities are handed to TRL.
-Responses with advantage 0 are left out of the passes and stay in the mean's denominator: the
-gradient is the same.
+2024, arXiv 2402.14740.
+
+GRPO (Shao et al., 2024, arXiv 2402.03300): the same surrogate with a ratio for each token,
+standardised rewards as advantages and the KL beside it. How token losses become one number is what
+tells three forms apart: `grpo` takes the mean over responses of their mean over tokens, `dr_grpo`
+(Liu et al., 2025, arXiv 2503.20783) sums over tokens and divides by a constant length, `dapo` (Yu
+et al., 2025, arXiv 2503.14476) takes the mean over the tokens of the optimiser step. None of them
+depends on how a step is cut into passes. DAPO drops groups whose outcomes, before any penalty on
+length, are all equal; its refilling is the game's (`solver.refill`).
+
+Rewards, advantages and recorded log-probabilities are handed to TRL. Where nothing but the
+surrogate enters, responses with advantage 0 are left out of the passes and stay in the mean's
+denominator: the gradient is the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from trl import RLOOConfig, RLOOTrainer
+from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
-from solver.advantages import normalized, rloo_advantages
+from solver.advantages import grpo_advantages, normalized, rloo_advantages, tied_groups
 from solver.config import SolverConfig
 from solver.learning.batches import Row, micro_batches, padded_rows, response_mask, steps_of
 from solver.learning.plan import Loss, Pass, Plan
-from solver.learning.stage import Place, Stage
+from solver.learning.stage import Place, Stage, TokenLogps
 from solver.learning.trl_options import check_trl_options
+from solver.objectives.batch import spread
 from solver.objectives.groups import sorted_out
 from solver.objectives.objective import PlannedObjective
+from solver.objectives.rows.groups import DapoOptions
 from solver.objectives.trl_loss import LossOnly, TrlLoss
+from solver.rewards import length_table, overlong
+
+NEEDLESS = {"beta": 0.0, "num_generations": 2, "per_device_train_batch_size": 2}
+"""Of TRL's options: what it would load a reference model for, or check its own sampling by."""
+
+COUPLING = ("top_entropy_quantile", "entropy_coef", "use_adaptive_entropy")
+"""TRL's options that look at all tokens of a step at once, so that it cannot be cut."""
 
 
 class RecordedRlooTrainer(LossOnly, RLOOTrainer):
     """TRL's RLOO loss on recorded responses."""
+
+
+class RecordedGrpoTrainer(LossOnly, GRPOTrainer):
+    """TRL's GRPO losses on recorded responses."""
 
 
 class Rloo(PlannedObjective):
@@ -47,37 +70,31 @@ class Rloo(PlannedObjective):
         places = stage.scored
         advantages_PG, more = self._advantages(stage, places)
         advantages = {place: float(advantages_PG[place]) for place in places}
-        if not any(advantages.values()):
+        useful = {place for place in places if advantages[place]}
+        if not useful:
             return Plan((), metrics | more)
         trl = TrlLoss(
             RecordedRlooTrainer,
             RLOOConfig,
             stage,
             {
-                "beta": 0.0,
+                **NEEDLESS,
                 "epsilon": self.options.epsilon,
                 "epsilon_high": self.options.epsilon_high,
-                "num_generations": 2,
-                "per_device_train_batch_size": 2,
                 "temperature": stage.temperature,
             },
             stage.temperature,
             reward_funcs=no_reward,
         )
 
-        def passed(chunk: Sequence[Place], share: float) -> Pass:
+        def passed(chunk: Sequence[Place], step: Sequence[Place]) -> Pass:
             inputs = collated(stage, chunk) | {
                 "old_logps": torch.tensor(summed(stage.sampling_logps(chunk)), dtype=torch.float32),
                 "advantages": torch.tensor([advantages[place] for place in chunk]),
             }
+            return trl_pass(stage, trl, inputs, chunk, len(chunk) / len(step))
 
-            def loss() -> Loss:
-                return trl(inputs), {}
-
-            return Pass(loss, share, sum(stage.row(place).length for place in chunk), inputs)
-
-        steps = response_steps(stage, places, advantages, passed)
-        return Plan(steps, metrics | more, trl.metrics)
+        return Plan(response_steps(stage, places, useful, passed), metrics | more, trl.metrics)
 
     def _advantages(
         self, stage: Stage, places: Sequence[Place]
@@ -86,7 +103,7 @@ class Rloo(PlannedObjective):
         rewards_PG, metrics = stage.rewards_PG.copy(), {}
         if self.options.beta and places:
             kl_N = summed(stage.sampling_logps(places)) - summed(
-                stage.reference_logps(places, "initial")
+                stage.reference_logps(places, "initial", stage.temperature)
             )
             rewards_PG[tuple(np.array(places).T)] -= self.options.beta * kl_N
             metrics["kl_reference"] = float(kl_N.mean())
@@ -96,29 +113,130 @@ class Rloo(PlannedObjective):
         return advantages_PG, metrics
 
 
+class Grpo(PlannedObjective):
+    """The objectives `grpo`, `dr_grpo` and `dapo`, as the class of the options says."""
+
+    def __init__(self, options: Any, config: SolverConfig) -> None:
+        """Raises ConfigError if `config.trl` holds what GRPO's trainer cannot take."""
+        super().__init__(options, config)
+        check_trl_options(config.trl, GRPOConfig)
+
+    def plan(self, stage: Stage) -> Plan:
+        """As `PlannedObjective.plan`."""
+        places, rewards_PG, metrics = self._lesson(stage)
+        advantages_PG = grpo_advantages(rewards_PG, self.options.SCALED)
+        advantages = {place: float(advantages_PG[place]) for place in places}
+        coupled = any(self.config.trl.get(name) not in (None, False) for name in COUPLING)
+        # The KL and an entropy bonus teach where the surrogate has nothing to say.
+        all_teach = coupled or self.options.beta > 0
+        useful = {place for place in places if all_teach or advantages[place]}
+        if not useful:
+            return Plan((), metrics)
+        trl = self._trl_loss(stage)
+
+        def passed(chunk: Sequence[Place], step: Sequence[Place]) -> Pass:
+            inputs = self._inputs(stage, chunk) | {
+                "advantages": torch.tensor([advantages[place] for place in chunk]),
+                "num_items_in_batch": torch.tensor(sum(stage.response(p).length for p in step)),
+            }
+            # TRL divides DAPO's sum by the whole step's tokens, the others' by the rows it gets.
+            share = 1.0 if self.options.LOSS == "dapo" else len(chunk) / len(step)
+            return trl_pass(stage, trl, inputs, chunk, share)
+
+        steps = response_steps(stage, places, useful, passed, coupled)
+        return Plan(steps, metrics, lambda: renamed(trl.metrics(), kl="kl_reference"))
+
+    def _lesson(self, stage: Stage) -> tuple[list[Place], NDArray[np.float64], dict[str, float]]:
+        """The responses to learn from, the rewards behind their advantages, and counts."""
+        _, metrics = sorted_out(stage)
+        if not isinstance(self.options, DapoOptions):
+            return stage.scored, stage.rewards_PG, metrics
+        mixed_P = ~tied_groups(stage.outcomes_PG)
+        places = [place for place in stage.scored if mixed_P[place[0]]]
+        tied = len(mixed_P) - int(mixed_P.sum()) - metrics["groups_unscored"]
+        counted = {"groups_used": float(mixed_P.sum()), "groups_tied": tied}
+        penalties_PG = soft_penalties(stage, self.options)
+        if places:
+            counted["overlong_penalty"] = float(np.mean([penalties_PG[p] for p in places]))
+        return places, stage.rewards_PG - penalties_PG, metrics | counted
+
+    def _trl_loss(self, stage: Stage) -> TrlLoss:
+        trl = TrlLoss(
+            RecordedGrpoTrainer,
+            GRPOConfig,
+            stage,
+            {
+                **NEEDLESS,
+                **self.options.trl(),
+                "temperature": stage.temperature,
+                "max_completion_length": stage.config.sampling.max_new_tokens,
+            },
+            stage.temperature,
+            reward_funcs=no_reward,
+        )
+        # Built with 0, or TRL would load a reference of its own.
+        trl.trainer.beta = self.options.beta
+        # TRL's own loop would set it; the share of a pass stands for it here.
+        trl.trainer.current_gradient_accumulation_steps = 1
+        return trl
+
+    def _inputs(self, stage: Stage, places: Sequence[Place]) -> dict[str, torch.Tensor]:
+        inputs = collated(stage, places)
+        inputs["old_per_token_logps"] = aligned(stage, places, stage.sampling_logps(places))
+        if self.options.beta > 0:
+            reference = stage.reference_logps(places, "initial", stage.temperature)
+            inputs["ref_per_token_logps"] = aligned(stage, places, reference)
+        return inputs
+
+
+def soft_penalties(stage: Stage, options: DapoOptions) -> NDArray[np.float64]:
+    """Shape (P, G): what DAPO takes from each reward for length, in units of the reward."""
+    max_length = options.max_length or stage.config.sampling.max_new_tokens
+    cache = max_length // 5 if options.cache is None else options.cache
+    return options.overlong * overlong(length_table(stage.groups), max_length, cache)
+
+
 def response_steps(
     stage: Stage,
     places: Sequence[Place],
-    advantages: dict[Place, float],
-    passed: Any,
+    useful: set[Place],
+    passed: Callable[[Sequence[Place], Sequence[Place]], Pass],
+    whole_step: bool = False,
 ) -> list[list[Pass]]:
     """Responses shuffled into optimiser steps and cut into passes.
 
-    Those without advantage count in a step's mean and are not scored.
+    Args:
+        useful: the others count in a step's mean and are not scored.
+        passed: from the responses of a pass and those of its step.
+        whole_step: steps are not cut.
     """
     config = stage.config
     lengths = [stage.row(place).length for place in places]
+    limit = sum(lengths) * len(lengths) if whole_step else config.micro_batch_tokens
+    parts = 1 if whole_step else stage.policy.team.size
     generator = stage.seed.at("shuffle").numpy()
     plan = []
-    for step in steps_of(len(places), config.minibatches, config.epochs, generator):
-        useful = [i for i in step.tolist() if advantages[places[i]] != 0.0]
-        plan.append(
-            [
-                passed([places[i] for i in chunk], len(chunk) / len(step))
-                for chunk in micro_batches(useful, lengths, config.micro_batch_tokens)
-            ]
-        )
+    for part in steps_of(len(places), config.minibatches, config.epochs, generator):
+        step = [places[i] for i in part]
+        kept = [i for i in part.tolist() if places[i] in useful]
+        chunks = micro_batches(kept, lengths, limit, parts)
+        plan.append([passed([places[i] for i in chunk], step) for chunk in chunks])
     return plan
+
+
+def trl_pass(
+    stage: Stage,
+    trl: TrlLoss,
+    inputs: Mapping[str, torch.Tensor],
+    places: Sequence[Place],
+    share: float,
+) -> Pass:
+    """A pass whose loss TRL computes from `inputs`."""
+
+    def loss() -> Loss:
+        return trl(inputs), {}
+
+    return Pass(loss, share, sum(stage.row(place).length for place in places), inputs)
 
 
 def collated(stage: Stage, places: Sequence[Place]) -> dict[str, torch.Tensor]:
@@ -137,7 +255,18 @@ def collated(stage: Stage, places: Sequence[Place]) -> dict[str, torch.Tensor]:
     }
 
 
-def summed(logps: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+def aligned(stage: Stage, places: Sequence[Place], logps: Sequence[TokenLogps]) -> torch.Tensor:
+    """Each token's figure in the column of `collated`'s completion that it stands in."""
+    rows = stage.rows(places)
+    return spread(rows, logps)[:, min(len(row.prompt_ids) for row in rows) - 1 :]
+
+
+def renamed(metrics: Mapping[str, float], **names: str) -> dict[str, float]:
+    """Metrics under other names, where TRL's are those of the loop."""
+    return {names.get(name, name): value for name, value in metrics.items()}
+
+
+def summed(logps: Sequence[TokenLogps]) -> NDArray[np.float64]:
     """Shape (N,): log-probability of each whole response."""
     return np.array([logps_T.sum(dtype=np.float64) for logps_T in logps])
 

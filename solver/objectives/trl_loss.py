@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from datasets import Dataset
 
+from solver.learning.plan import averaged
 from solver.learning.scoring import EXTRAS, TokenScorer
 from solver.learning.stage import Stage
 from solver.policy import Policy
@@ -66,7 +68,7 @@ class TrlLoss:
         with tempfile.TemporaryDirectory(prefix="solver-") as scratch, warnings.catch_warnings():
             self.trainer = trainer_class(
                 model=module,
-                args=config_class(**_arguments(policy, stage, scratch), **options),
+                args=config_class(**_arguments(config_class, policy, stage, scratch), **options),
                 # TRL asks for a dataset of its own kind; the plan takes its place.
                 train_dataset=Dataset.from_dict({"prompt": ["recorded"]}),
                 processing_class=policy.pretrained.tokenizer,
@@ -76,13 +78,18 @@ class TrlLoss:
         vars(module).pop("forward", None)
         if before is not None:
             module.forward = before
-        accelerator = self.trainer.accelerator
-        accelerator.gather = accelerator.gather_for_metrics = _itself
-        accelerator.reduce = _itself
-        # TRL's weighting by the model's confidence needs what only its fused head gives.
-        fused = {"plain_logits": 0} if getattr(self.trainer, "use_weighting", False) else {}
-        extras = (*EXTRAS, "log_sum_sq_probs") if fused else EXTRAS
-        self._scorer = TokenScorer(module, temperature, extras=extras, **fused)
+        self.trainer.accelerator = _Alone(self.trainer.accelerator)
+        self._team = policy.team
+        self._logged: list[tuple[float, dict[str, float]]] = []
+        # Gradients of an entropy, and what TRL weighs by confidence, only its fused head gives.
+        weighing = getattr(self.trainer, "use_weighting", False)
+        fused = weighing or getattr(self.trainer, "_entropy_bonus_enabled", False)
+        self._scorer: Callable[..., Any] = TokenScorer(
+            module,
+            temperature,
+            extras=(*EXTRAS, "log_sum_sq_probs") if weighing else EXTRAS,
+            **({"plain_logits": 0} if fused else {}),
+        )
 
     def __call__(self, inputs: Mapping[str, Any]) -> torch.Tensor:
         """The loss of a micro-batch: TRL's own, a mean over its rows or pairs."""
@@ -92,23 +99,42 @@ class TrlLoss:
             for k, v in inputs.items()
         }
         loss: torch.Tensor = trainer.compute_loss(self._scorer, found)
+        logged = trainer._metrics["train"]
+        rows = float(len(next(iter(found.values()))))
+        self._logged.append((rows, {name: float(np.mean(logged.pop(name))) for name in [*logged]}))
         return loss
 
     def metrics(self) -> dict[str, float]:
-        """Means of what the trainer logged over the passes."""
-        logged = self.trainer._metrics["train"]
-        return {
-            name: float(sum(values) / len(values))
-            for name, values in logged.items()
-            if values and name not in UNTOLD
-        }
+        """Means over rows of what was logged in the passes, those of other processes included."""
+        found = averaged([entry for part in self._team.gathered(self._logged) for entry in part])
+        return {name: value for name, value in found.items() if name not in UNTOLD}
 
 
-def _itself(tensor: Any, *_options: Any, **_more: Any) -> Any:
-    return tensor
+class _Alone:
+    """An accelerator whose collective operations stay in this process."""
+
+    num_processes = 1
+
+    def __init__(self, accelerator: Any) -> None:
+        self._accelerator = accelerator
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._accelerator, name)
+
+    def gather(self, tensor: Any) -> Any:
+        """This process's own."""
+        return tensor
+
+    def gather_for_metrics(self, tensor: Any, use_gather_object: bool = False) -> Any:
+        """This process's own."""
+        return tensor
+
+    def reduce(self, tensor: Any, reduction: str = "sum", scale: float = 1.0) -> Any:
+        """This process's own."""
+        return tensor
 
 
-def _arguments(policy: Policy, stage: Stage, scratch: str) -> dict[str, Any]:
+def _arguments(config_class: type, policy: Policy, stage: Stage, scratch: str) -> dict[str, Any]:
     config = stage.config
     ours = {
         "output_dir": scratch,
@@ -120,7 +146,8 @@ def _arguments(policy: Policy, stage: Stage, scratch: str) -> dict[str, Any]:
         "save_strategy": "no",
         "report_to": "none",
         "disable_tqdm": True,
-        # The loop around decides on dropout.
-        "disable_dropout": False,
     }
+    if hasattr(config_class, "disable_dropout"):
+        # The loop around decides on dropout.
+        ours["disable_dropout"] = False
     return ours | dict(config.trl)

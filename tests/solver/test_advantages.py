@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from solver.advantages import normalized, rloo_advantages, tied_groups
+from solver.advantages import grpo_advantages, normalized, rloo_advantages, tied_groups
 
 REWARDS_PG = np.random.default_rng(0).normal(size=(5, 4))
 
@@ -38,3 +38,20 @@ def test_normalized_advantages_have_unit_deviation_over_the_scorable() -> None:
     scaled_PG = normalized(rloo_advantages(rewards_PG), scorable_PG)
     assert abs(scaled_PG[scorable_PG].std(ddof=1) - 1.0) < 1e-3
     assert not scaled_PG[~scorable_PG].any()
+
+
+def test_group_relative_advantages_are_standardised_in_each_group() -> None:
+    advantages_PG = grpo_advantages(REWARDS_PG)
+    centred_PG = REWARDS_PG - REWARDS_PG.mean(axis=1, keepdims=True)
+    deviations_P1 = REWARDS_PG.std(axis=1, ddof=1, keepdims=True)
+    np.testing.assert_allclose(advantages_PG, centred_PG / (deviations_P1 + 1e-4), rtol=1e-12)
+    np.testing.assert_allclose(grpo_advantages(REWARDS_PG, scaled=False), centred_PG)
+
+
+def test_group_relative_advantages_leave_out_missing_equal_and_lonely_rewards() -> None:
+    rewards_PG = np.array([[1.0, np.nan, 4.0], [0.1, 0.1, 0.1], [np.nan, 2.0, np.nan]])
+    found_PG = grpo_advantages(rewards_PG, scaled=False)
+    np.testing.assert_array_equal(found_PG, [[-1.5, 0.0, 1.5], [0.0] * 3, [0.0] * 3])
+    scaled_PG = grpo_advantages(rewards_PG)
+    np.testing.assert_allclose(scaled_PG[0], [-(0.5**0.5), 0.0, 0.5**0.5], rtol=1e-4)
+    assert not scaled_PG[1:].any()

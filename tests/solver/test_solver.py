@@ -6,56 +6,25 @@ import math
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from selfplay.core.components import chosen
 from selfplay.core.errors import ConfigError, ModelError
 from selfplay.core.seeding import Seed
-from selfplay.core.types import Group, Prompt, Sampling, Verdict, user
 from solver.advantages import rloo_advantages
-from solver.config import LoraConfig, PolicyConfig, SolverConfig
 from solver.learning.batches import Row, micro_batches, response_mask
 from solver.learning.scoring import token_logps
-from solver.objectives.rows.trl import DpoOptions, RlooOptions
-from solver.objectives.table import OBJECTIVES
-from solver.policy import Policy
-from solver.solver import Solver
-
-PROMPTS = [Prompt(user(text)) for text in ("one", "number two", "3", "the fourth one")]
-
-
-def make(
-    directory: Path, name: str = "rloo", options: Any = None, lora: bool = False, **rest: Any
-) -> Solver:
-    options = options or {"rloo": RlooOptions(beta=0.0), "dpo": DpoOptions()}[name]
-    policy = PolicyConfig(str(directory), device="cpu", threads=1, lora=LoraConfig(enabled=lora))
-    objective = chosen(name, OBJECTIVES, options)
-    sampling = Sampling(n=4, max_new_tokens=6)
-    config = SolverConfig(sampling, objective, **{"learning_rate": 1e-3} | rest)
-    return Solver(config, Policy.load(policy, config))
-
-
-def judged(solver: Solver, rewards: Any = None, seed: int = 0) -> list[Group]:
-    """Groups with continuous rewards drawn from `seed`, or with the given ones."""
-    drawn = np.random.default_rng(seed).normal(size=(len(PROMPTS), 4))
-    rewards_PG = drawn if rewards is None else np.broadcast_to(rewards, drawn.shape)
-    return [
-        Group(p, r, "train", solver.version).judged([Verdict(float(x)) for x in row], "f")
-        for p, r, row in zip(PROMPTS, solver.respond(PROMPTS, Seed(seed)), rewards_PG, strict=True)
-    ]
-
-
-def weights(solver: Solver) -> dict[str, torch.Tensor]:
-    module = solver.policy.pretrained.module
-    return {k: v.detach().clone() for k, v in module.named_parameters() if v.requires_grad}
+from solver.objectives.rows.groups import RlooOptions
+from tests.solver.small_solver import PROMPTS, judged, make, weights
 
 
 def test_rloo_takes_the_step_of_an_independent_loop(tiny_model_dir: Path) -> None:
-    solver, bare = make(tiny_model_dir, micro_batch_tokens=64), make(tiny_model_dir)
+    solver, bare = (
+        make(tiny_model_dir, "rloo", RlooOptions(beta=0.0), micro_batch_tokens=64),
+        make(tiny_model_dir, "rloo", RlooOptions(beta=0.0)),
+    )
     groups = judged(solver)
     advantages_PG = rloo_advantages(np.stack([group.rewards for group in groups]))
     module, total = bare.policy.module, torch.zeros(())
@@ -93,7 +62,7 @@ def test_dpo_against_the_initial_model_leaves_ln_two_after_a_round(tiny_model_di
 def test_equal_rewards_leave_the_weights_and_advance_the_version(
     tiny_model_dir: Path, name: str
 ) -> None:
-    solver = make(tiny_model_dir, name)
+    solver = make(tiny_model_dir, name, RlooOptions(beta=0.0) if name == "rloo" else None)
     before = weights(solver)
     metrics = solver.learn(judged(solver, rewards=0.3), Seed(1))
     assert (metrics["groups_tied"], metrics["steps"], solver.version) == (4.0, 0.0, 1)

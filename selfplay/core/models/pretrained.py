@@ -3,7 +3,8 @@
 A directory holds either a whole model (`config.json`, safetensors, tokenizer with a chat template)
 or a PEFT adapter (`adapter_config.json`), whose base model is loaded first. Tokenizers pad left.
 Everything that can be wrong with a directory is found here and named, so that no later stage has
-to guess. Left out: remote code, pickled weights, quantised loading and device maps.
+to guess. Weights can be quantised as they are loaded (bitsandbytes, CUDA). Left out: remote code,
+pickled weights and device maps.
 """
 
 from __future__ import annotations
@@ -13,18 +14,29 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-from selfplay.core.errors import ModelError, nearest
+from selfplay.core.errors import ModelError, ResourceError, nearest
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 DEVICES = ("auto", "cpu", "cuda")
+QUANTIZATIONS: dict[str, dict[str, Any]] = {
+    "4bit": {
+        "load_in_4bit": True,
+        "bnb_4bit_quant_type": "nf4",
+        "bnb_4bit_use_double_quant": True,
+    },
+    "8bit": {"load_in_8bit": True},
+}
+"""bitsandbytes' options: QLoRA's, and LLM.int8's."""
+QUANTIZED_DEVICES = ("cuda",)
 
 
 @dataclass
@@ -41,30 +53,40 @@ class Pretrained:
     """Longest sequence in tokens, prompt and response together."""
 
 
-def load_pretrained(path_or_name: str, dtype: str = "float32", device: str = "auto") -> Pretrained:
+def load_pretrained(
+    path_or_name: str,
+    dtype: str = "float32",
+    device: str = "auto",
+    quantization: str | None = None,
+) -> Pretrained:
     """Loads a model and its tokenizer from a directory, or by name from the hub.
 
     Args:
         path_or_name: a directory, or a hub name such as `Qwen/Qwen3-0.6B`.
         dtype: one of `float32`, `bfloat16`, `float16`.
         device: `cpu`, `cuda`, or `auto`: CUDA where there is one.
+        quantization: `4bit` or `8bit`, with `dtype` as what is computed in; None leaves the weights
+            as they are.
 
     Raises:
         ModelError: the model cannot be used; the message names what is missing.
+        ResourceError: a quantised model, and no CUDA device or no bitsandbytes.
     """
-    torch_dtype, torch_device = _dtype(dtype), _device(device)
+    torch_dtype, torch_device = dtype_of(dtype), device_of(device)
+    quantized = _quantized(quantization, torch_dtype, torch_device)
     if Path(path_or_name).exists():
         _check_directory(Path(path_or_name))
-    elif _cannot_be_a_hub_name(path_or_name):
+    elif cannot_be_a_hub_name(path_or_name):
         raise ModelError(
             f"Expected a model directory or a hub name, found no directory at '{path_or_name}'. "
             "Check the path."
         )
-    with _quiet():
-        tokenizer = _load_tokenizer(path_or_name)
-        module = _load_module(path_or_name, torch_dtype)
+    with quiet():
+        tokenizer = load_tokenizer(path_or_name)
+        module = _load_module(path_or_name, torch_dtype, **quantized)
     return Pretrained(
-        module=module.to(torch_device).eval(),
+        # bitsandbytes puts weights on their device itself, and refuses to move them.
+        module=(module if quantized else module.to(torch_device)).eval(),
         tokenizer=tokenizer,
         name=Path(path_or_name).name if Path(path_or_name).exists() else path_or_name,
         context=_context(module, tokenizer),
@@ -73,7 +95,7 @@ def load_pretrained(path_or_name: str, dtype: str = "float32", device: str = "au
 
 def save_pretrained(pretrained: Pretrained, directory: Path) -> None:
     """Writes safetensors, configuration and tokenizer; of a PEFT model, the adapter alone."""
-    with _quiet():
+    with quiet():
         pretrained.module.save_pretrained(directory, safe_serialization=True)
         pretrained.tokenizer.save_pretrained(directory)
 
@@ -97,7 +119,7 @@ def load_weights(module: Any, directory: Path) -> None:
         if is_adapter:
             _load_adapter_weights(module, directory)
         else:
-            with _quiet():
+            with quiet():
                 fresh = _load_module(str(directory), module.dtype)
             module.load_state_dict(fresh.state_dict())
     except RuntimeError as error:
@@ -114,7 +136,12 @@ def _load_adapter_weights(module: Any, directory: Path) -> None:
     set_peft_model_state_dict(module, load_file(directory / "adapter_model.safetensors"))
 
 
-def _load_tokenizer(path_or_name: str) -> Any:
+def load_tokenizer(path_or_name: str) -> Any:
+    """The tokenizer of a directory or a hub name, padding left.
+
+    Raises:
+        ModelError: there is none, or it lacks a chat template or an end-of-sequence token.
+    """
     try:
         tokenizer = AutoTokenizer.from_pretrained(path_or_name, padding_side="left")
     except (OSError, ValueError) as error:
@@ -134,15 +161,18 @@ def _load_tokenizer(path_or_name: str) -> Any:
     return tokenizer
 
 
-def _load_module(path_or_name: str, dtype: torch.dtype) -> Any:
+def _load_module(path_or_name: str, dtype: torch.dtype, **quantized: Any) -> Any:
     adapter = Path(path_or_name) / "adapter_config.json"
     if adapter.exists():
         from peft import PeftModel
 
         base = json.loads(adapter.read_text())["base_model_name_or_path"]
-        return PeftModel.from_pretrained(_load_module(base, dtype), path_or_name, is_trainable=True)
+        whole = _load_module(base, dtype, **quantized)
+        return PeftModel.from_pretrained(whole, path_or_name, is_trainable=True)
     try:
-        return AutoModelForCausalLM.from_pretrained(path_or_name, dtype=dtype, use_safetensors=True)
+        return AutoModelForCausalLM.from_pretrained(
+            path_or_name, dtype=dtype, use_safetensors=True, **quantized
+        )
     except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(_unreachable(path_or_name, "model", error)) from error
 
@@ -177,17 +207,20 @@ def _check_directory(directory: Path) -> None:
         )
 
 
-def _cannot_be_a_hub_name(name: str) -> bool:
+def cannot_be_a_hub_name(name: str) -> bool:
+    """Is it a path, which the hub need not be asked for?"""
     return name.startswith((".", "/", "~")) or name.count("/") > 1
 
 
-def _dtype(name: str) -> torch.dtype:
+def dtype_of(name: str) -> torch.dtype:
+    """The dtype called `name`. Raises ModelError for an unknown one."""
     if name not in DTYPES:
         raise ModelError(f"Unknown dtype '{name}'; {nearest(name, DTYPES)}")
     return DTYPES[name]
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """The device called `name`. Raises ModelError for an unknown one, or CUDA where there is none."""
     if name not in DEVICES:
         raise ModelError(f"Unknown device '{name}'; {nearest(name, DEVICES)}")
     if name == "cuda" and not torch.cuda.is_available():
@@ -197,6 +230,30 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def _quantized(
+    quantization: str | None, dtype: torch.dtype, device: torch.device
+) -> dict[str, Any]:
+    """transformers' arguments for a quantised model; none for a plain one."""
+    if quantization is None:
+        return {}
+    if quantization not in QUANTIZATIONS:
+        raise ModelError(
+            f"Unknown quantization '{quantization}'; {nearest(quantization, QUANTIZATIONS)}"
+        )
+    if device.type not in QUANTIZED_DEVICES:
+        raise ResourceError(
+            f"model.quantization={quantization}: expected a CUDA device, found '{device}'. Run on "
+            "a machine with an NVIDIA GPU, or remove model.quantization."
+        )
+    if find_spec("bitsandbytes") is None:
+        raise ResourceError(
+            f"model.quantization={quantization}: expected the package bitsandbytes, found none. "
+            "Install it (pip install bitsandbytes), or remove model.quantization."
+        )
+    config = BitsAndBytesConfig(**QUANTIZATIONS[quantization], bnb_4bit_compute_dtype=dtype)
+    return {"quantization_config": config, "device_map": {"": device}}
+
+
 def _context(module: Any, tokenizer: Any) -> int:
     """The model's positions; models without such a limit are held to their tokenizer's."""
     positions = getattr(module.config.get_text_config(), "max_position_embeddings", None)
@@ -204,7 +261,7 @@ def _context(module: Any, tokenizer: Any) -> int:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silences transformers' progress bars and warnings, and peft's calls to what is deprecated."""
     bars = transformers_logging.is_progress_bar_enabled()
     verbosity = transformers_logging.get_verbosity()

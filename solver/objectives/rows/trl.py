@@ -1,4 +1,4 @@
-"""Options and rows of the objectives that TRL computes. Torch-free."""
+"""Options and rows of the pair objectives that TRL computes. Torch-free."""
 
 from __future__ import annotations
 
@@ -26,20 +26,6 @@ DPO_LOSSES = (
     "sft",
     "sigmoid_norm",
 )
-
-
-@dataclass(frozen=True)
-class RlooOptions:
-    """REINFORCE leave-one-out (Ahmadian et al., 2024), clipped at the sequence level."""
-
-    beta: float = 0.05
-    """Weight of the KL to the reference inside the reward; 0 needs no reference."""
-    epsilon: float = 0.2
-    """Clip of the sequence ratio: at least 1 - epsilon."""
-    epsilon_high: float | None = None
-    """At most 1 + epsilon_high; `epsilon` when null."""
-    normalize_advantages: bool = False
-    """Divide the round's advantages by their standard deviation."""
 
 
 @dataclass(frozen=True)
@@ -130,17 +116,6 @@ class DpoNormOptions(PairOptions):
 PAIRS = "solver.objectives.trl_pairs:TrlPairs"
 
 ROWS: dict[str, ObjectiveRow] = {
-    "rloo": ObjectiveRow(
-        "solver.objectives.trl_groups:Rloo",
-        RlooOptions,
-        "leave-one-out policy gradient on whole groups",
-        needs=("groups", "sampling", "reference"),
-        reference="initial",
-        formula="−min(q·A, clip(q, 1−ε, 1+ε_high)·A), q = π(y|x)/π_old(y|x), "
-        "A_i = R_i − mean of the others, R = r − β·log(π_old/π_ref)",
-        when="The default for rewards that can be checked: unbiased, no critic, no pairs.",
-        source="Ahmadian et al., 2024, arXiv 2402.14740, section 3",
-    ),
     "dpo": ObjectiveRow(
         PAIRS,
         DpoOptions,

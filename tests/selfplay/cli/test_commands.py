@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +50,16 @@ def test_run_goes_on_from_the_run_directory_alone(tmp_path: Path) -> None:
     call("run", "tiny", *SMALL, "rounds=1", "--out", directory)
     result = call("run", directory, "rounds=2")
     assert "finished, round 2 of 2" in result.output
+
+
+def test_run_goes_on_with_a_run_of_the_first_release(run: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "old"
+    shutil.copytree(run, directory)
+    with sqlite3.connect(directory / "ledger.db", isolation_level=None) as connection:
+        connection.execute("ALTER TABLE costs DROP COLUMN peak_bytes")
+        connection.execute("PRAGMA user_version=1")
+    connection.close()
+    assert "finished, round 4 of 4" in call("run", str(directory)).output
 
 
 def test_json_lines_name_every_stage(tmp_path: Path) -> None:

@@ -148,6 +148,20 @@ def test_an_older_schema_is_brought_up_to_date(path: Path, ledger: Ledger) -> No
     Database.open(path, read_only=True, migrations=later).close()
 
 
+def test_costs_of_a_first_release_have_no_peak_and_new_ones_may(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path, isolation_level=None) as connection:
+        migrate(connection, MIGRATIONS[:1])
+        connection.execute("INSERT INTO costs VALUES (1, 1, 'learn', 'train', 2.5, 0, 0)")
+    connection.close()
+    with Ledger.open(path) as ledger:
+        ledger.add_cost(2, "learn", "train", 3.0, peak_bytes=123)
+        assert [(cost.seconds, cost.peak_bytes) for cost in ledger.costs()] == [
+            (2.5, None),
+            (3.0, 123),
+        ]
+
+
 def test_a_migration_that_fails_changes_nothing() -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     migrate(connection)

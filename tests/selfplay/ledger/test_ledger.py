@@ -209,6 +209,7 @@ def test_a_replayed_policy_must_have_the_same_weights(ledger: Ledger) -> None:
 def test_costs_are_kept_in_order(ledger: Ledger) -> None:
     costs = [
         CostEntry(1, "judge", "meta", 0.25, 10, 20),
+        CostEntry(1, "learn", "train", 0.5, 0, 0, 3 << 30),
         CostEntry(1, "attempt", "solver", 1.5, 0, 7),
     ]
     for cost in costs:

@@ -77,12 +77,12 @@ def assert_follows(counts: Counter[tuple[int, ...]], law: Law) -> None:
 def test_acceptance_follows_the_law_of_the_algorithm(n: int, beta: float) -> None:
     generator = np.random.default_rng(1)
     rewards_C = np.array(REWARDS)
-    counts = Counter(tuple(accept(rewards_C, n, beta, generator).tolist()) for _ in range(12_000))
+    counts = Counter(tuple(accept(rewards_C, n, beta, generator).tolist()) for _ in range(8000))
     assert_follows(counts, exact_law(REWARDS, n, beta))
 
 
 def test_pairs_of_a_round_follow_the_same_law() -> None:
-    pairs = rso(Options(n=2))([scored(*REWARDS)] * 4000, SEED).pairs
+    pairs = rso(Options(n=2))([scored(*REWARDS)] * 3000, SEED).pairs
     law: Law = defaultdict(float)
     for accepted, chance in exact_law(REWARDS, 2, 0.5).items():
         law[tuple(sorted(accepted, key=lambda i: -REWARDS[i]))] += chance
@@ -125,7 +125,9 @@ def test_only_differences_of_rewards_matter() -> None:
 def test_each_accepted_response_meets_each_other_equally_often() -> None:
     pairs = rso(Options(n=4, beta=0.0))([scored(*range(6))] * 3000, SEED).pairs
     opponents = Counter((pair.chosen, pair.rejected) for pair in pairs)
-    assert_follows(opponents, dict.fromkeys([(5, 4), (5, 3), (5, 2), (4, 3), (4, 2), (3, 2)], 1 / 6))
+    assert_follows(
+        opponents, dict.fromkeys([(5, 4), (5, 3), (5, 2), (4, 3), (4, 2), (3, 2)], 1 / 6)
+    )
 
 
 def test_in_the_first_round_each_accepted_response_plays_once() -> None:

@@ -77,6 +77,11 @@ def test_the_k_best_come_best_first() -> None:
     assert marks(selection) == [(1, True), (3, True), (0, True)]
 
 
+def test_many_equal_rewards_are_taken_in_their_order() -> None:
+    selection = selected("best_of_n", [scored(*[0.0, 1.0] * 50)], BestOfNOptions(k=3))
+    assert marks(selection) == [(1, True), (3, True), (5, True)]
+
+
 def test_a_group_smaller_than_k_gives_all_it_has() -> None:
     selection = selected("best_of_n", [scored(1.0, None)], BestOfNOptions(k=3))
     assert selection == Selection((Single(0, 0, True),), missing=1)

@@ -1,0 +1,97 @@
+"""A mixture of judges: one gives the reward, the others say which constraints a response breaks.
+
+The mixture is an AND (CGPO, Xu et al., 2024, arXiv 2409.20370): a response satisfies the
+constraints if every judge passes it, and one that fails is enough for a violation. (The paper's
+algorithm box prints an OR; its text says AND.) A violation leaves the reward as it is: what to make
+of it is the objective's business, by a mask and never by a product.
+
+A constraint whose judge has no verdict is neither passed nor failed. The whole verdict is then
+missing, with the constraint's reason, and nothing is learned from the response, even where another
+constraint is known to be broken: else the set of violations would depend on which judge happened
+to answer. What is known is kept in the scores and violations all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from meta.config import Constraint
+from meta.judges import Judge, fingerprint_of, judging_fingerprint
+from meta.rubric import Rubric
+from selfplay.core.components import Choice
+from selfplay.core.types import Group, Verdict
+
+SCORE = "constraint/"
+"""Before a constraint's name: its judge's score among a verdict's scores."""
+
+
+class Panel:
+    """A judge of the reward with constraint judges; equal judges are asked once."""
+
+    def __init__(
+        self, judge: Choice, constraints: Sequence[Constraint], rubric: Rubric | None
+    ) -> None:
+        """Builds the judges.
+
+        Raises:
+            ConfigError: a judge lacks what it needs.
+        """
+        self._constraints = tuple(constraints)
+        self._choices = [judge]
+        for constraint in constraints:
+            if constraint.judge not in self._choices:
+                self._choices.append(constraint.judge)
+        self._judges: list[Judge] = [choice.build(rubric) for choice in self._choices]
+        self._rubric = rubric
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Lowest and highest reward."""
+        return self._judges[0].scale
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits that name the judges, their options, their thresholds and the rubric."""
+        prints = [
+            judging_fingerprint(c.name, c.options, self._rubric, getattr(judge, "content", ""))
+            for c, judge in zip(self._choices, self._judges, strict=True)
+        ]
+        if not self._constraints:
+            return prints[0]
+        rules = [
+            [c.label, c.rule, c.threshold, prints[self._choices.index(c.judge)]]
+            for c in self._constraints
+        ]
+        return fingerprint_of([prints[0], rules])
+
+    def judge(self, groups: Sequence[Group]) -> list[tuple[Verdict, ...]]:
+        """One verdict for each response, in order."""
+        found = [judge.judge(groups) for judge in self._judges]
+        if not self._constraints:
+            return found[0]
+        asked = [self._choices.index(constraint.judge) for constraint in self._constraints]
+        return [
+            tuple(
+                settled(
+                    found[0][p][g],
+                    [(c, found[i][p][g]) for c, i in zip(self._constraints, asked, strict=True)],
+                )
+                for g in range(len(group.responses))
+            )
+            for p, group in enumerate(groups)
+        ]
+
+
+def settled(reward: Verdict, parts: Sequence[tuple[Constraint, Verdict]]) -> Verdict:
+    """One verdict of the reward's and of the constraints'."""
+    known = [(c, v.reward) for c, v in parts if v.reward is not None]
+    scores = {f"{SCORE}{constraint.label}": score for constraint, score in known}
+    violations = tuple(c.label for c, score in known if not c.holds(score))
+    reasons = [reward.reason] if reward.reward is None else []
+    reasons += [f"constraint '{c.label}': {v.reason}" for c, v in parts if v.reward is None]
+    return Verdict(
+        None if reasons else reward.reward,
+        "; ".join(reasons),
+        {**reward.scores, **scores},
+        violations,
+    )

@@ -1,0 +1,134 @@
+"""`selfplay train`: one offline learning job on recorded groups or comparisons."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from selfplay.signals import Interruption
+    from selfplay.train import BatchDone, Job, TrainConfig, Trained
+
+SHOWN = ("loss", "accuracy", "kl", "grad_norm")
+"""Metrics of a line, in order."""
+LINES = 20
+"""About how many lines a job prints where there is no terminal."""
+
+
+def train(
+    data: Annotated[
+        Path, typer.Argument(help="Recorded groups or comparisons (JSONL and others).")
+    ],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="key=value, for example solver.learning_rate=1e-5.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The model directory or name to start from.")
+    ] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="What to minimise: dpo, rm, sft and others.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Default: runs/train-<objective>.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--config", help="A YAML file with the job's configuration.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line per batch.")] = False,
+) -> None:
+    """Train on recorded responses, without a game; go on with a job that stopped."""
+    from selfplay.signals import Interruption
+
+    changes = [f"data={json.dumps(str(data))}"]
+    changes += [f"model={json.dumps(model)}"] if model else []
+    changes += [f"solver.objective={objective}"] if objective else []
+    if not as_json:
+        typer.echo("loading the libraries and the model …")
+    from selfplay.config import load_config
+    from selfplay.train import TrainConfig, finish, open_job
+
+    loaded = load_config(source, [*changes, *(overrides or [])], TrainConfig)
+    directory = out or Path("runs") / f"train-{loaded.config.solver.objective.name}"
+    began = time.perf_counter()
+    with Interruption() as interruption, open_job(loaded, directory) as job:
+        if not _learned(job, interruption, as_json):
+            job.save()
+            typer.echo(f"interrupted; the same command goes on from {directory}", err=True)
+            raise typer.Exit(130)
+        trained = finish(job)
+    if as_json:
+        typer.echo(json.dumps(_summary(trained)))
+    else:
+        _show(trained, loaded.config, time.perf_counter() - began)
+
+
+def _learned(job: Job, interruption: Interruption, as_json: bool) -> bool:
+    """Learns to the end, telling of each batch; False where that was interrupted."""
+    from selfplay.train import learn
+
+    for done in learn(job):
+        _tell(done, as_json)
+        if interruption.requested and done.version < done.total:
+            return False
+    return True
+
+
+def _tell(done: BatchDone, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"version": done.version, "metrics": dict(done.metrics)}))
+        return
+    parts = [f"batch {done.version}/{done.total}"]
+    parts += [f"{name} {done.metrics[name]:.3f}" for name in SHOWN if name in done.metrics]
+    line = " · ".join(parts)
+    if sys.stdout.isatty():
+        end = "\n" if done.version == done.total else ""
+        sys.stdout.write(f"\r\x1b[K{line}{end}")
+        sys.stdout.flush()
+    elif done.version == done.total or done.version % max(1, done.total // LINES) == 0:
+        typer.echo(line)
+
+
+def _summary(trained: Trained) -> dict[str, object]:
+    return {
+        "policy": str(trained.policy),
+        "reward_model": str(trained.reward_model) if trained.reward_model else None,
+        "batches": len(trained.batches),
+        "groups": trained.groups,
+        "too_long": trained.too_long,
+        "heldout_accuracy": trained.heldout_accuracy,
+        "heldout_comparisons": trained.heldout_comparisons,
+    }
+
+
+def _show(trained: Trained, config: TrainConfig, seconds: float) -> None:
+    """Prints the job's figures and what to do next."""
+    tokens = sum(batch["tokens"] for batch in trained.batches)
+    typer.echo(
+        f"\n{trained.groups:,} groups, {len(trained.batches):,} batches, {tokens:,.0f} tokens, "
+        f"{seconds:,.0f} s"
+    )
+    if trained.too_long:
+        typer.echo(f"{trained.too_long:,} responses are longer than the context and were left out")
+    for name in ("loss", "accuracy"):
+        values = [batch[name] for batch in trained.batches if name in batch]
+        if len(values) > 1:
+            edge = max(1, len(values) // 10)
+            first, last = sum(values[:edge]) / edge, sum(values[-edge:]) / edge
+            typer.echo(f"{name:<18}{first:.3f} → {last:.3f}")
+    if trained.heldout_accuracy is not None:
+        typer.echo(
+            f"{'held-out accuracy':<18}{trained.heldout_accuracy:.3f} "
+            f"over {trained.heldout_comparisons:,} comparisons"
+        )
+    typer.echo(f"{'policy':<18}{trained.policy}")
+    if trained.reward_model is not None:
+        typer.echo(f"{'reward model':<18}{trained.reward_model}")
+        typer.echo(
+            f"\nnext: selfplay run own prompts=FILE model={config.model.path} "
+            f"solver.objective=ppo meta.judge=reward_model meta.judge.path={trained.reward_model}"
+        )
+        return
+    typer.echo(f"\nnext: selfplay evaluate own prompts=FILE --model {trained.policy}")

@@ -1,0 +1,86 @@
+"""What a server answers to a chat-completions request, read strictly: responses, or a failure.
+
+Token ids and log-probabilities are kept when the server gives them; else the ids are `UNKNOWN`, as
+many as were generated, so that lengths and costs stay right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfplay.core.models.posting import Failure
+from selfplay.core.types import FinishReason, Response
+
+UNKNOWN = -1
+"""Stands for the id of a token that the server did not name."""
+
+_FINISHES: Mapping[object, FinishReason] = {"stop": "stop", "length": "length"}
+
+
+def read_choices(reply: Mapping[str, Any]) -> list[Response] | Failure:
+    """The responses in the server's order, those left out that are none; a failure without any."""
+    choices = reply.get("choices")
+    if not isinstance(choices, list) or not choices:
+        return Failure("no choices", f"no list of choices but {str(choices)[:80]}")
+    usable = [choice for choice in choices if _text(choice) is not None]
+    if not usable:
+        return Failure("no usable choice", f"choices such as {str(choices[0])[:200]}")
+    lengths = _lengths(usable, reply.get("usage"))
+    return [_response(choice, length) for choice, length in zip(usable, lengths, strict=True)]
+
+
+def _text(choice: object) -> str | None:
+    """The message, or a refusal in its place; None for what is no finished text."""
+    if not isinstance(choice, Mapping) or choice.get("finish_reason") not in _FINISHES:
+        return None
+    message = choice.get("message")
+    if not isinstance(message, Mapping):
+        return None
+    content = message.get("content")
+    if content is None:
+        content = message.get("refusal") or ""
+    return content if isinstance(content, str) else None
+
+
+def _response(choice: Mapping[str, Any], length: int) -> Response:
+    ids = _token_ids(choice)
+    logprobs = _logprobs(choice)
+    if ids is None:
+        ids = np.full(length if logprobs is None else len(logprobs), UNKNOWN, np.int32)
+    if logprobs is not None and len(logprobs) != len(ids):
+        logprobs = None
+    return Response(_text(choice) or "", ids, logprobs, _FINISHES[choice["finish_reason"]])
+
+
+def _token_ids(choice: Mapping[str, Any]) -> NDArray[np.int32] | None:
+    """Shape (T,): as vLLM gives them when asked to."""
+    ids = choice.get("token_ids")
+    if isinstance(ids, list) and all(isinstance(i, int) for i in ids):
+        return np.array(ids, np.int32)
+    return None
+
+
+def _logprobs(choice: Mapping[str, Any]) -> NDArray[np.float32] | None:
+    """Shape (T,), nats."""
+    found = choice.get("logprobs")
+    content = found.get("content") if isinstance(found, Mapping) else None
+    if not isinstance(content, list):
+        return None
+    values = [item.get("logprob") if isinstance(item, Mapping) else None for item in content]
+    if not all(isinstance(value, int | float) for value in values):
+        return None
+    return np.array(values, np.float32)
+
+
+def _lengths(choices: Sequence[Mapping[str, Any]], usage: object) -> list[int]:
+    """Tokens of each text: its share of those billed, or its bytes, which are an upper bound."""
+    sizes = [len((_text(choice) or "").encode()) for choice in choices]
+    billed = usage.get("completion_tokens") if isinstance(usage, Mapping) else None
+    if not isinstance(billed, int):
+        return sizes
+    shares = sizes if sum(sizes) else [1] * len(sizes)
+    return [round(billed * share / sum(shares)) for share in shares]

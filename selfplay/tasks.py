@@ -1,0 +1,59 @@
+"""A run's tasks, dealt out to the roles: samples, judges and objectives by kind of prompt.
+
+Each role partitions the prompts by the same conditions (`selfplay.core.tasks`), so they agree on
+which task a prompt belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from meta.config import TaskJudges
+from selfplay.core.components import chosen
+from selfplay.core.tasks import Partition
+from selfplay.core.types import Prompt
+from selfplay.settings import RunConfig
+from solver.config import SolverConfig
+from solver.objectives.rows.combined import TaskObjective, TasksOptions
+from solver.objectives.table import OBJECTIVES
+
+
+def solver_config(config: RunConfig) -> SolverConfig:
+    """The solver's part, its objective being that of all tasks together where there are tasks."""
+    if not config.tasks:
+        return config.solver
+    common = config.solver.objective
+    tasks = tuple(
+        TaskObjective(task.name, task.match, task.objective or common, task.weight)
+        for task in config.tasks
+    )
+    options = TasksOptions(tasks, common)
+    return replace(config.solver, objective=chosen("tasks", OBJECTIVES, options))
+
+
+def task_judges(config: RunConfig) -> list[TaskJudges]:
+    """Who judges the prompts of each task."""
+    common = config.meta
+    return [
+        TaskJudges(
+            task.name,
+            task.match,
+            task.judge or common.judge,
+            common.constraints if task.constraints is None else task.constraints,
+        )
+        for task in config.tasks
+    ]
+
+
+def samples_of(config: RunConfig) -> Callable[[Prompt], int]:
+    """How many training responses a prompt gets."""
+    partition = Partition((task.name, task.match) for task in config.tasks)
+    counts = {task.name: task.samples for task in config.tasks}
+    common = config.solver.sampling.n
+
+    def samples(prompt: Prompt) -> int:
+        name = partition.of(prompt)
+        return (counts[name] if name is not None else None) or common
+
+    return samples

@@ -1,0 +1,301 @@
+"""One offline learning job: any objective on recorded groups or comparisons, without a game.
+
+Recorded responses are shuffled into batches, and every batch is one learning stage of the solver,
+as a round of the game is. Batches follow from (seed, epoch), so a job that stopped goes on from its
+newest saved version. Its directory holds
+
+    job.json              the configuration, and a hash of the data
+    metrics.jsonl         one line for each batch
+    policy/<version>/     the policy after that many batches, in Hugging Face layout
+    reward_model/         under `rm`: the reward model, for transformers and for the judge
+
+Responses that do not fit the model's context are left out and counted. Objectives that compare with
+the policy that answered (`rloo`, `grpo`, `ppo`) take the one before each batch for it: what they
+learn from older recordings is off-policy. Left out: streaming, several files, several processes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from selfplay.config import Loaded, differences, load_config
+from selfplay.core.errors import ConfigError, DataError, LedgerError, require
+from selfplay.core.seeding import Seed
+from selfplay.core.types import Group
+from selfplay.data.recorded import read_recorded, to_group
+from selfplay.failed import FAILED
+from selfplay.ledger import RunLock
+from selfplay.paths import POLICY, model_directory
+from selfplay.policies import writing
+from selfplay.training_data import check_teaches, comparison_accuracy, fitting, held_out
+from solver.config import PolicyConfig, SolverConfig
+from solver.learning.errors import NotFiniteError
+from solver.objectives.needs import needs_of
+from solver.policy import Policy
+from solver.solver import Solver, check_solver
+
+JOB, METRICS, REWARD_MODEL = "job.json", "metrics.jsonl", "reward_model"
+GROWING = {"config.epochs", "config.save_every"}
+"""Keys that may change when a job goes on."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """An offline learning job."""
+
+    data: str = ""
+    """Recorded groups or comparisons: JSON Lines, CSV, Parquet or a saved `datasets` directory."""
+    layout: str = "auto"
+    """`groups`, `comparisons`, `gsm8k_solutions`, or `auto`: told by the columns."""
+    model: PolicyConfig = field(default_factory=PolicyConfig, metadata={"shorthand": "path"})
+    solver: SolverConfig = field(default_factory=SolverConfig)
+    seed: int = 0
+    batch: int = 64
+    """Groups (or comparisons) in one learning stage; `solver.minibatches` splits it further."""
+    epochs: int = 1
+    """Passes over the data."""
+    heldout: float = 0.0
+    """Share of the prompts that a reward model is tested on and does not learn from."""
+    end_of_sequence: bool = True
+    """Put the end-of-sequence token behind each recorded text, so that ending is learned too."""
+    save_every: int = 0
+    """Batches between saved versions, from which a job goes on; 0: the last alone."""
+
+    def check(self, where: str) -> None:
+        """Refuses impossible values.
+
+        Raises:
+            ConfigError: no data, a value outside its range, or held-out prompts without a use.
+        """
+        require(bool(self.data), "data", "a file of recorded groups or comparisons", "none")
+        require(self.batch >= 1, "batch", "1 or more", self.batch)
+        require(self.epochs >= 1, "epochs", "1 or more", self.epochs)
+        require(self.save_every >= 0, "save_every", "0 or more", self.save_every)
+        require(0 <= self.heldout < 1, "heldout", "a share below 1", self.heldout)
+        if self.heldout and "reward head" not in needs_of(self.solver):
+            raise ConfigError(
+                f"heldout: tests a reward model (solver.objective=rm), and "
+                f"{self.solver.objective.name} trains a policy; test that with `selfplay evaluate`"
+            )
+
+
+@dataclass(frozen=True)
+class BatchDone:
+    """A batch was learned from; it is on disk once a version at or after it is saved."""
+
+    version: int
+    total: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a job has made."""
+
+    policy: Path
+    reward_model: Path | None
+    batches: Sequence[Mapping[str, float]]
+    """The metrics of every batch."""
+    groups: int
+    too_long: int
+    """Responses left out since they do not fit the context."""
+    heldout_accuracy: float | None
+    """Share of held-out comparisons that the reward model orders as recorded."""
+    heldout_comparisons: int
+
+
+@dataclass
+class Job:
+    """A learning job at work."""
+
+    config: TrainConfig
+    directory: Path
+    solver: Solver
+    groups: Sequence[Group]
+    heldout: Sequence[Group]
+
+    @property
+    def batches(self) -> list[list[int]]:
+        """Positions of the groups of each batch; those of an epoch hold every group once."""
+        size, count = self.config.batch, len(self.groups)
+        orders = [
+            Seed(self.config.seed).at("order", epoch).numpy().permutation(count).tolist()
+            for epoch in range(self.config.epochs)
+        ]
+        return [order[i : i + size] for order in orders for i in range(0, count, size)]
+
+    def path(self, version: int) -> Path:
+        """Where a version of the policy lies, if it is kept."""
+        return self.directory / POLICY / str(version)
+
+    def save(self) -> None:
+        """Writes the policy's version, and removes the one before."""
+        path = self.path(self.solver.version)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.solver.save(path)
+            for other in saved_versions(self.directory):
+                if other != self.solver.version:
+                    shutil.rmtree(self.path(other))
+
+
+def train(
+    data: str | Path,
+    directory: str | Path,
+    overrides: Sequence[str] = (),
+    source: str | Path | None = None,
+    watch: Callable[[BatchDone], None] = lambda _: None,
+) -> Trained:
+    """Trains on recorded data, or goes on with the job that is in `directory`.
+
+    Args:
+        data: the file.
+        directory: what is made goes there.
+        overrides: `key=value` each, such as `model=DIR` or `solver.objective=dpo`.
+        source: a YAML file with a `TrainConfig`.
+        watch: called after every batch.
+
+    Raises:
+        ConfigError, DataError, ModelError: something cannot be used, or has nothing to teach.
+        LedgerError: the directory holds another job, or another process is at work there.
+        NotFiniteError: a loss or gradient is not finite; says where its batch was written.
+    """
+    loaded = load_config(source, [f"data={json.dumps(str(data))}", *overrides], TrainConfig)
+    with open_job(loaded, Path(directory)) as job:
+        for done in learn(job):
+            watch(done)
+        return finish(job)
+
+
+@contextmanager
+def open_job(loaded: Loaded[TrainConfig], directory: Path) -> Iterator[Job]:
+    """The job, at the newest version that its directory holds. Raises as `train`."""
+    config = loaded.config
+    records = read_recorded(Path(config.data), config.layout)
+    # Not tokenised yet, so that what cannot be used is refused before a model is loaded.
+    plain = [to_group(replace(record, logprobs=())) for record in records]
+    check_teaches(plain, config.solver.objective.name, needs_of(config.solver), config.data)
+    check_solver(config.solver)
+    with writing(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+    with RunLock(directory):
+        settle(loaded, directory)
+        chosen = replace(config.model, path=str(model_directory(config.model.path)))
+        solver = Solver(config.solver, Policy.load(chosen, config.solver))
+        eos = [solver.policy.pretrained.tokenizer.eos_token_id] if config.end_of_sequence else []
+        groups = [to_group(found, lambda text: [*solver.tokenize(text), *eos]) for found in records]
+        lengths = solver.prompt_lengths([group.prompt for group in groups])
+        groups = [fitting(g, n, solver.context) for g, n in zip(groups, lengths, strict=True)]
+        learned, kept = held_out(groups, config.heldout, Seed(config.seed).at("heldout"))
+        for version in saved_versions(directory)[-1:]:
+            solver.restore(directory / POLICY / str(version))
+        yield Job(config, directory, solver, learned, kept)
+
+
+def settle(loaded: Loaded[TrainConfig], directory: Path) -> None:
+    """Writes what the job is, or compares it with the job that is there.
+
+    Raises:
+        LedgerError: the directory holds another job.
+    """
+    path = directory / JOB
+    data = Path(loaded.config.data)
+    job: dict[str, Any] = {"config": loaded.as_dict(), "data_sha256": ""}
+    if data.is_file():
+        with data.open("rb") as file:
+            job["data_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+    if path.exists():
+        changed = differences(json.loads(path.read_text()), job, GROWING)
+        if changed:
+            raise LedgerError(
+                f"{directory} holds another job; these differ: {', '.join(changed)}. Choose "
+                "another --out, or leave them as they are to go on"
+            )
+    with writing(path):
+        path.write_text(json.dumps(job, indent=1) + "\n")
+
+
+def saved_versions(directory: Path) -> list[int]:
+    """The versions of the policy that are on disk, ascending."""
+    return sorted(int(path.parent.name) for path in directory.glob(f"{POLICY}/*/policy.json"))
+
+
+def learn(job: Job) -> Iterator[BatchDone]:
+    """Learns from every batch that the policy has not learned from, and saves the last version.
+
+    Raises:
+        NotFiniteError: with the place of its batch, which is written there.
+    """
+    metrics = job.directory / METRICS
+    known = metrics.read_text().splitlines(keepends=True) if metrics.exists() else []
+    with writing(metrics):
+        metrics.write_text("".join(known[: job.solver.version]))
+    batches = job.batches
+    for version, batch in enumerate(batches[job.solver.version :], start=job.solver.version + 1):
+        found = _learned(job, [job.groups[i] for i in batch])
+        with writing(metrics), metrics.open("a") as file:
+            file.write(json.dumps({"version": version, "metrics": found}) + "\n")
+        every = job.config.save_every
+        if version == len(batches) or (every and version % every == 0):
+            job.save()
+        yield BatchDone(version, len(batches), found)
+
+
+def _learned(job: Job, groups: Sequence[Group]) -> dict[str, float]:
+    version = job.solver.version
+    try:
+        return job.solver.learn(groups, Seed(job.config.seed).at("batch", version))
+    except NotFiniteError as error:
+        path = job.directory / FAILED / f"batch-{version + 1}.safetensors"
+        with writing(path):
+            path.parent.mkdir(exist_ok=True)
+            save_file(error.batch, path)
+        raise NotFiniteError(
+            f"{error} The batch is in {path}. With other options it is another job: choose "
+            "another --out.",
+            error.batch,
+        ) from error
+
+
+def finish(job: Job) -> Trained:
+    """Writes the reward model, where there is one, and tests it on the held-out comparisons.
+
+    Raises:
+        DataError: no batch had anything to learn from.
+    """
+    batches = [
+        json.loads(line)["metrics"] for line in (job.directory / METRICS).read_text().splitlines()
+    ]
+    if not any(batch["steps"] for batch in batches):
+        raise DataError(
+            f"{job.config.data}: no batch had anything to learn from under "
+            f"{job.config.solver.objective.name}; {METRICS} in {job.directory} counts what was "
+            "left out"
+        )
+    reward_model, accuracy, comparisons = None, None, 0
+    if "reward head" in needs_of(job.config.solver):
+        reward_model = job.directory / REWARD_MODEL
+        with writing(reward_model):
+            job.solver.export_reward_model(reward_model)
+    if job.heldout:
+        scores = job.solver.reward_scores(job.heldout)
+        accuracy, comparisons = comparison_accuracy(job.heldout, scores)
+    everything = [*job.groups, *job.heldout]
+    return Trained(
+        policy=job.path(job.solver.version),
+        reward_model=reward_model,
+        batches=batches,
+        groups=len(job.groups),
+        too_long=sum("in a context of" in v.reason for g in everything for v in g.verdicts),
+        heldout_accuracy=accuracy,
+        heldout_comparisons=comparisons,
+    )

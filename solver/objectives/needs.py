@@ -1,0 +1,41 @@
+"""What a configuration's objectives need, those inside of others included. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from selfplay.core.components import Choice
+from solver.objectives.row import Need
+from solver.objectives.table import OBJECTIVES
+
+
+def needs_of(configured: Any) -> frozenset[Need]:
+    """The needs of every objective of the table that is chosen anywhere in `configured`.
+
+    Args:
+        configured: a choice of an objective, or any dataclass that holds such choices: sums and
+            schedules of objectives need what their parts need.
+    """
+    return frozenset(
+        need
+        for choice in _choices(configured)
+        if (row := OBJECTIVES.get(choice.name)) is not None and row.factory == choice.factory
+        for need in row.needs
+    )
+
+
+def _choices(value: Any) -> Iterator[Choice]:
+    if isinstance(value, Choice):
+        yield value
+        yield from _choices(value.options)
+    elif is_dataclass(value):
+        for item in fields(value):
+            yield from _choices(getattr(value, item.name))
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _choices(entry)
+    elif isinstance(value, Mapping):
+        for entry in value.values():
+            yield from _choices(entry)

@@ -1,0 +1,116 @@
+"""Dynamic sampling: prompts whose groups teach nothing are replaced, and that survives a crash."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from selfplay.build import open_game
+from selfplay.core.types import GENERATED
+from selfplay.game import BASELINE, TRAIN, lesson
+from selfplay.ledger import Ledger
+from selfplay.paths import LEDGER
+from selfplay.run import play
+from selfplay.statistics import is_mixed
+from tests.selfplay.small_runs import digest, play_out, small
+
+REFILLED = (
+    "rounds=2",
+    "save.every=1",
+    "evaluation.every=9",
+    "solver.refill=3",
+    "solver.baseline=initial",
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("refill") / "whole"
+    play_out(directory, *REFILLED)
+    return directory
+
+
+def drawn(ledger: Ledger, t: int) -> int:
+    return sum(int(entry.value) for entry in ledger.metrics("refilled") if entry.round == t)
+
+
+def test_a_refilled_round_learns_from_more_groups(finished: Path, tmp_path: Path) -> None:
+    play_out(tmp_path / "plain", "rounds=1", "evaluation.every=9")
+    with (
+        Ledger.open(finished / LEDGER, read_only=True) as refilled,
+        Ledger.open(tmp_path / "plain" / LEDGER, read_only=True) as plain,
+    ):
+        before = plain.stage_metrics(1, "learn")["groups_used"]
+        assert before < refilled.stage_metrics(1, "learn")["groups_used"] <= 8
+        assert refilled.stage_metrics(1, "judge") == plain.stage_metrics(1, "judge")
+        assert not any(stage.startswith("refill") for _, stage in plain.stages())
+
+
+def test_every_draw_is_for_the_places_that_lack(finished: Path) -> None:
+    with open_game(small(*REFILLED), finished) as game:
+        for t in (1, 2):
+            groups, places = game.ledger.groups(t, TRAIN), 8
+            assert len(groups) == places + drawn(game.ledger, t)
+            mixed = sum(map(is_mixed, groups))
+            assert game.ledger.stage_metrics(t, "refill")["lacking"] == places - mixed >= 0
+            learned = [group for group in lesson(game, t) if group.purpose == "train"]
+            assert len(learned) == mixed
+        assert drawn(game.ledger, 2) > 0
+
+
+def test_a_round_asks_no_prompt_twice_and_keeps_where_each_came_from(finished: Path) -> None:
+    with open_game(small(*REFILLED), finished) as game:
+        for t in (1, 2):
+            prompts = game.ledger.composition(t)
+            assert [group.prompt.id for group in game.ledger.groups(t, TRAIN)] == [
+                prompt.id for prompt in prompts
+            ]
+            assert len({prompt.id for prompt in prompts}) == len(prompts)
+            for prompt in prompts[8:]:
+                made = prompt.lineage
+                assert (made.operator == "original") != bool(made.parents)
+
+
+def test_repeated_parents_do_not_refill_the_round_that_asked_them(tmp_path: Path) -> None:
+    options = ("rounds=2", "evaluation.every=9", "solver.refill=1", "creator.operators=[repeat]")
+    play_out(tmp_path / "run", *options, "creator.gates=[]")
+    with Ledger.open(tmp_path / "run" / LEDGER, read_only=True) as ledger:
+        assert drawn(ledger, 2) > 0
+        ids = [prompt.id for prompt in ledger.composition(2)]
+        assert len(set(ids)) == len(ids)
+
+
+def test_tokens_of_refills_count_as_generated(finished: Path) -> None:
+    with open_game(small(*REFILLED), finished) as game:
+        for t in (1, 2):
+            groups = [*game.ledger.groups(t, TRAIN), *game.ledger.groups(t, BASELINE)]
+            tokens = sum(response.length for group in groups for response in group.responses)
+            counted = sum(m.value for m in game.ledger.metrics(GENERATED) if m.round == t)
+            assert counted == tokens
+
+
+def test_a_run_that_stops_after_every_event_ends_like_one_that_does_not(
+    finished: Path, tmp_path: Path
+) -> None:
+    directory, seen = tmp_path / "interrupted", 2
+    while seen == 2:
+        # Two, since learning begins with an event before there is anything to keep.
+        with open_game(small(*REFILLED), directory) as game:
+            seen = sum(1 for _ in islice(play(game), 2))
+    assert digest(directory) == digest(finished)
+
+
+def test_a_pause_while_refilling_judges_anew_and_draws_the_same(
+    finished: Path, tmp_path: Path
+) -> None:
+    directory = tmp_path / "paused"
+    with open_game(small(*REFILLED), directory) as game:
+        for _ in play(game):
+            if game.ledger.stage_done(2, "refill:0"):
+                break
+        for label in (TRAIN, BASELINE):
+            game.ledger.clear_verdicts(2, label)
+    play_out(directory, *REFILLED)
+    assert digest(directory) == digest(finished)
