@@ -7,7 +7,6 @@ samples and the verifier's accuracy on held-out items are drawn side by side for
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -15,14 +14,13 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.grid import played
 from benchmarks.runner import RESULTS, Measurement
-from selfplay.ablation import AblationConfig, cells, interval, run_cells
-from selfplay.config import load_config
+from selfplay.ablation import interval
 from selfplay.evaluation import GREEDY, SAMPLED
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 
-RUNS = Path("runs") / "ablations" / "cgpo"
 PROXY = "reward"
 """The metric that holds the mean reward of a round's samples."""
 ENDING = 5
@@ -37,10 +35,7 @@ Curve: TypeAlias = dict[int, float]
 
 def measure() -> Measurement:
     """Runs what of the grid has not run yet; tables, draws and writes its curves."""
-    config = load_config("ablations/cgpo", [], AblationConfig).config
-    grid = cells(config, RUNS)
-    for done, cell in enumerate(run_cells(grid, os.cpu_count() or 1), start=1):
-        print(f"{done}/{len(grid)}  {cell.arm}, seed {cell.seed}", flush=True)
+    config, grid = played("cgpo")
     curves = {
         arm: [curves_of(cell.directory) for cell in grid if cell.arm == arm] for arm in config.arms
     }

@@ -55,6 +55,32 @@ class NamedOperator:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """New prompts, and how they came about."""
+
+    children: Mapping[str, Prompt]
+    """By id."""
+    originals: Sequence[Prompt]
+    parents: Sequence[Prompt]
+    rejections: Sequence[Rejection]
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        """Children first."""
+        return (*self.children.values(), *self.originals)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """How many of each."""
+        return {
+            "evolved": float(len(self.children)),
+            "originals": float(len(self.originals)),
+            "rejected": float(len(self.rejections)),
+            "parents": float(len(self.parents)),
+        }
+
+
+@dataclass(frozen=True)
 class Birth:
     """What one operator made of one parent: a child, or the reason why there is none."""
 
@@ -98,22 +124,46 @@ class Creator:
             asked = [group.prompt for group in previous]
             previous = probe(asked, self._config.fresh_samples)
         candidates, estimates = self._candidates(now, previous)
-        wanted = round(self._config.evolved * self._config.batch) if candidates else 0
-        parents = self._parents(candidates, seed.at("parents")) if wanted else []
-        children, rejections = self._evolve(parents, wanted, now, seed.at("evolve"))
-        rest = self._fill(originals, children, seed.at("originals"))
-        prompts = (*children.values(), *rest)
-        metrics = {
-            "evolved": float(len(children)),
-            "originals": float(len(rest)),
-            "rejected": float(len(rejections)),
-            "parents": float(len(parents)),
-            **mean_difficulty(prompts, self._spaces),
-        }
+        drawn = self._draw(candidates, originals, self._config.batch, now, seed)
+        metrics = drawn.metrics | mean_difficulty(drawn.prompts, self._spaces)
         if self._config.fresh_samples:
             lengths = [r.length for group in previous for r in group.responses]
             metrics[GENERATED] = float(sum(lengths))
-        return Composition(prompts, tuple(estimates), tuple(rejections), metrics)
+        return Composition(drawn.prompts, tuple(estimates), tuple(drawn.rejections), metrics)
+
+    def refill(
+        self,
+        now: Now,
+        groups: Sequence[Group],
+        originals: Sequence[Prompt],
+        count: int,
+        seed: Seed,
+    ) -> Drawn:
+        """Up to `count` further prompts for a round in which `groups` were asked and judged.
+
+        They come about as those of `compose` do, and the round's own groups are among those that
+        parents are drawn from. None of them was asked in this round.
+        """
+        candidates, _ = self._candidates(now, groups)
+        asked = frozenset(group.prompt.id for group in groups)
+        return self._draw(candidates, originals, count, now, seed, asked)
+
+    def _draw(
+        self,
+        candidates: Sequence[tuple[Prompt, float]],
+        originals: Sequence[Prompt],
+        count: int,
+        now: Now,
+        seed: Seed,
+        asked: frozenset[str] = frozenset(),
+    ) -> Drawn:
+        """Up to `count` prompts that are not among those asked, children first."""
+        wanted = round(self._config.evolved * count) if candidates else 0
+        parents = self._parents(candidates, count, seed.at("parents")) if wanted else []
+        children, rejections = self._evolve(parents, wanted, now, seed.at("evolve"), asked)
+        taken = asked | children.keys()
+        rest = self._fill(originals, count - len(children), taken, seed.at("originals"))
+        return Drawn(children, rest, parents, rejections)
 
     def _candidates(
         self, now: Now, previous: Sequence[Group]
@@ -132,14 +182,16 @@ class Creator:
         prompts = self._archive.prompts(list(values))
         return list(zip(prompts, values.values(), strict=True)), fresh
 
-    def _parents(self, candidates: Sequence[tuple[Prompt, float]], seed: Seed) -> list[Prompt]:
-        """Distinct parents, drawn by their values."""
-        count = max(1, round(self._config.parents * self._config.batch))
+    def _parents(
+        self, candidates: Sequence[tuple[Prompt, float]], size: int, seed: Seed
+    ) -> list[Prompt]:
+        """Distinct parents for a round of `size`, drawn by their values."""
+        count = max(1, round(self._config.parents * size))
         values = np.array([value for _, value in candidates])
         return [candidates[i][0] for i in self._sample(values, count, seed.numpy())]
 
     def _evolve(
-        self, parents: Sequence[Prompt], wanted: int, now: Now, seed: Seed
+        self, parents: Sequence[Prompt], wanted: int, now: Now, seed: Seed, asked: frozenset[str]
     ) -> tuple[dict[str, Prompt], list[Rejection]]:
         """Up to `wanted` admitted children by id, the parents taking turns, and the rejections."""
         children: dict[str, Prompt] = {}
@@ -151,7 +203,7 @@ class Creator:
                 child = self._stamped(born, now)
                 if isinstance(child, Rejection):
                     rejections.append(child)
-                elif child.id in children:
+                elif child.id in children or child.id in asked:
                     rejections.append(Rejection(born.operator, born.parent.id, "duplicate"))
                 else:
                     children[child.id] = child
@@ -200,10 +252,10 @@ class Creator:
         return replace(birth.child, lineage=lineage)
 
     def _fill(
-        self, originals: Sequence[Prompt], children: Mapping[str, Prompt], seed: Seed
+        self, originals: Sequence[Prompt], count: int, taken: frozenset[str], seed: Seed
     ) -> list[Prompt]:
-        """Originals, drawn uniformly without replacement, that bring the round to its size."""
-        others = [prompt for prompt in originals if prompt.id not in children]
-        count = min(self._config.batch - len(children), len(others))
+        """Up to `count` originals that are not taken, drawn uniformly without replacement."""
+        others = [prompt for prompt in originals if prompt.id not in taken]
+        count = min(count, len(others))
         picks = seed.numpy().choice(len(others), size=count, replace=False) if count else ()
         return [others[i] for i in picks]

@@ -20,11 +20,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from selfplay.core.components import chosen
 from selfplay.core.errors import ModelError
 from selfplay.core.models.pretrained import save_pretrained
 from selfplay.core.types import Group
-from solver.heads import response_rewards
+from solver.config import PolicyConfig, SolverConfig
+from solver.heads import response_rewards, saved_heads
 from solver.learning.batches import Row
+from solver.objectives.table import OBJECTIVES
 from solver.policy import Policy
 
 FORMAT = "answer"
@@ -52,6 +55,22 @@ def export_reward_model(policy: Policy, directory: Path) -> None:
         ) from error
     directory.mkdir(parents=True, exist_ok=True)
     save_pretrained(replace(policy.pretrained, module=classifier), directory)
+
+
+def export_saved(saved: Path, directory: Path) -> None:
+    """Writes the reward model that a policy directory holds, as `Solver.save` left it.
+
+    Raises:
+        ModelError: it cannot be used, or has no reward head.
+        OSError: the directory cannot be written.
+    """
+    if "reward" not in saved_heads(saved):
+        raise ModelError(
+            f"Expected a policy with a reward head in '{saved}', found none. Give a directory "
+            "policy/<version> that was trained under solver.objective=rm."
+        )
+    config = SolverConfig(objective=chosen("rm", OBJECTIVES))
+    export_reward_model(Policy.load(PolicyConfig(str(saved), device="cpu"), config), directory)
 
 
 def reward_scores(policy: Policy, groups: Sequence[Group]) -> list[NDArray[np.float32]]:

@@ -72,10 +72,7 @@ def load_heads(heads: torch.nn.ModuleDict, directory: Path, partly: bool = False
     Raises:
         ModelError: the directory has other heads, damaged ones, or ones of another width.
     """
-    try:
-        saved = load_file(directory / FILE) if (directory / FILE).is_file() else {}
-    except SafetensorError as error:
-        raise ModelError(f"The heads saved in '{directory}' are damaged: {error}") from error
+    saved = {f"{name}.weight": weight for name, weight in saved_heads(directory).items()}
     expected = heads.state_dict()
     if partly:
         saved = {name: saved.get(name, weight) for name, weight in expected.items()}
@@ -87,6 +84,19 @@ def load_heads(heads: torch.nn.ModuleDict, directory: Path, partly: bool = False
             "Load a policy that was saved under the same objective and from the same model."
         )
     heads.load_state_dict(saved)
+
+
+def saved_heads(directory: Path) -> dict[str, torch.Tensor]:
+    """Name → weight of each head that a policy directory holds.
+
+    Raises:
+        ModelError: they are damaged.
+    """
+    try:
+        saved = load_file(directory / FILE) if (directory / FILE).is_file() else {}
+    except SafetensorError as error:
+        raise ModelError(f"The heads saved in '{directory}' are damaged: {error}") from error
+    return {name.removesuffix(".weight"): weight for name, weight in saved.items()}
 
 
 def read(head: torch.nn.Module, hidden_H: torch.Tensor) -> torch.Tensor:

@@ -262,9 +262,7 @@ class Stage:
     def _score(self, module: Any, places: Sequence[Place], temperature: float) -> list[TokenLogps]:
         return self.score(module, self.rows(places), temperature)
 
-    def score(
-        self, module: Any, rows: Sequence[Row], temperature: float = 1.0
-    ) -> list[TokenLogps]:
+    def score(self, module: Any, rows: Sequence[Row], temperature: float = 1.0) -> list[TokenLogps]:
         """Log-probability under `module` of every response token of each row; no gradients.
 
         Each process of a team scores a portion of the rows, and gets the scores of all.

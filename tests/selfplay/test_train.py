@@ -235,6 +235,18 @@ def test_the_command_tells_its_figures_and_what_comes_next(
     assert json.loads(result.output.splitlines()[-1])["reward_model"] == str(out / "reward_model")
 
 
+def test_the_policy_of_a_job_can_be_exported_as_a_reward_model(
+    job: Callable[..., Any], tmp_path: Path
+) -> None:
+    trained = job(COMPARISONS, "solver.objective=rm")
+    result = CliRunner().invoke(app, ["export", str(trained.policy), str(tmp_path / "rm")])
+    assert result.exit_code == 0, result.output
+    files = [
+        directory / "model.safetensors" for directory in (trained.reward_model, tmp_path / "rm")
+    ]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
 def test_the_command_starts_without_torch() -> None:
     code = "import sys, selfplay.cli.train_command; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

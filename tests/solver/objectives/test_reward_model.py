@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from trl import RewardConfig, RewardTrainer
 
@@ -19,7 +20,7 @@ from selfplay.core.seeding import Seed
 from selfplay.core.types import Group
 from solver.config import SolverConfig
 from solver.examples.table import PAIRINGS, AllPairsOptions
-from solver.export import export_reward_model
+from solver.export import export_reward_model, export_saved
 from solver.heads import last_states, response_rewards
 from solver.learning.stage import Stage
 from solver.objectives.reward_model import RewardModel
@@ -183,6 +184,23 @@ def test_transformers_scores_the_exported_model_as_we_do(
         for response, score in zip(group.responses, scores_G, strict=True):
             logits = model.eval()(torch.tensor([prompt + response.token_ids.tolist()])).logits
             assert logits.item() == pytest.approx(float(score), abs=1e-5)
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_a_saved_policy_gives_the_same_reward_model(
+    tiny_model_dir: Path, tmp_path: Path, lora: bool
+) -> None:
+    solver = make(tiny_model_dir, "rm", lora=lora)
+    solver.learn(judged(solver), Seed(1))
+    solver.save(tmp_path / "policy")
+    solver.export_reward_model(tmp_path / "live")
+    export_saved(tmp_path / "policy", tmp_path / "saved")
+    one, other = (load_file(tmp_path / d / "model.safetensors") for d in ("live", "saved"))
+    assert one.keys() == other.keys()
+    assert all(torch.allclose(one[name], other[name], atol=1e-6) for name in one)
+    make(tiny_model_dir, "dpo").save(tmp_path / "plain")
+    with pytest.raises(ModelError, match="with a reward head"):
+        export_saved(tmp_path / "plain", tmp_path / "none")
 
 
 def test_scores_do_not_depend_on_the_batch(tiny_model_dir: Path) -> None:
