@@ -10,7 +10,7 @@ def measure() -> Measurement:
     """Runs what of the grid has not run yet, and compares every objective with no training."""
     return compared(
         "objectives",
-        "`no_training` has the accuracies before; all arms start from there, generate 30,000 "
+        "`no_training` has the accuracies before; all arms start from there, generate 20,000 "
         "tokens and learn at one rate (1e-3) with their default options: a comparison of defaults "
         "at tiny scale, not of what each could reach.",
     )

@@ -47,9 +47,7 @@ class Policy:
     _frozen: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def load(
-        cls, chosen: PolicyConfig, config: SolverConfig, team: Team | None = None
-    ) -> Policy:
+    def load(cls, chosen: PolicyConfig, config: SolverConfig, team: Team | None = None) -> Policy:
         """The chosen model, ready to learn as `config` says, at version 0; alone without `team`.
 
         Raises:

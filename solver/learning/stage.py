@@ -41,7 +41,8 @@ TOLERANCE = 0.02
 moves a probability ratio by 2 %, a tenth of the usual clip."""
 
 PROBED = 32
-"""Most responses on which the distance to the stage's start is measured."""
+"""Most responses on which the distance to the stage's start is measured, each before and after; one
+for every eight groups, so that this stays a small part of learning from one pair of each."""
 
 
 class Stage:
@@ -195,7 +196,7 @@ class Stage:
     def probed(self) -> list[Place]:
         """The responses that the stage's own measurements are made on: at most `PROBED`."""
         scored = self.scored
-        count = max(1, min(PROBED, len(scored) // 8))
+        count = max(1, min(PROBED, len(self.groups) // 8, len(scored)))
         chosen = np.linspace(0, len(scored) - 1, count).round().astype(int)
         return [scored[i] for i in chosen] if scored else []
 

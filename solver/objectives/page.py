@@ -26,7 +26,8 @@ the policy that it keeps to with `solver.reference` (`round_start`, `initial`, `
 Notation: x prompt, y response, r reward, R shaped reward, n responses per prompt; ℓ_w, ℓ_l summed
 log π(y|x) of the chosen and the rejected response; r_w, r_l their log-ratios to the reference,
 log π − log π_ref; Δ = r_w − r_l; |y| tokens of the response; σ the logistic function; sg(·) no
-gradient. Losses are minimised.
+gradient; A advantage; X⁺, X⁻ the responses that satisfy all constraints and those that break one; ȳ
+the baseline response, KL_max the bound on the KL, ρ_l the weight of task l. Losses are minimised.
 """
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -64,13 +65,14 @@ class TrlLoss:
         """
         policy = stage.policy
         module = policy.module
+        if options.get("precompute_ref_log_probs"):
+            arguments["ref_model"] = _Elsewhere(module.config)
         before = vars(module).get("forward")
         with tempfile.TemporaryDirectory(prefix="solver-") as scratch, warnings.catch_warnings():
             self.trainer = trainer_class(
                 model=module,
                 args=config_class(**_arguments(config_class, policy, stage, scratch), **options),
-                # TRL asks for a dataset of its own kind; the plan takes its place.
-                train_dataset=Dataset.from_dict({"prompt": ["recorded"]}),
+                train_dataset=_nothing(),
                 processing_class=policy.pretrained.tokenizer,
                 **arguments,
             )
@@ -101,13 +103,32 @@ class TrlLoss:
         loss: torch.Tensor = trainer.compute_loss(self._scorer, found)
         logged = trainer._metrics["train"]
         rows = float(len(next(iter(found.values()))))
-        self._logged.append((rows, {name: float(np.mean(logged.pop(name))) for name in [*logged]}))
+        self._logged.append((rows, {name: float(np.mean(v)) for name, v in logged.items() if v}))
+        logged.clear()
         return loss
 
     def metrics(self) -> dict[str, float]:
         """Means over rows of what was logged in the passes, those of other processes included."""
         found = averaged([entry for part in self._team.gathered(self._logged) for entry in part])
         return {name: value for name, value in found.items() if name not in UNTOLD}
+
+
+@cache
+def _nothing() -> Dataset:
+    """TRL asks for a dataset of its own kind; the plan takes its place."""
+    return Dataset.from_dict({"prompt": ["recorded"]})
+
+
+class _Elsewhere(torch.nn.Module):
+    """Stands for a reference whose scores are in the passes; TRL would hash the policy instead."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+
+    def forward(self) -> None:
+        """Is never called, but wrapped."""
+        raise AssertionError("the reference's log-probabilities are in the passes")
 
 
 class _Alone:
