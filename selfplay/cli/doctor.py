@@ -24,6 +24,7 @@ State = Literal["ok", "missing", "note"]
 EXTRAS = {
     "vllm": "fast generation on a GPU",
     "ray": "generation and judging on several machines",
+    "quantized": "4-bit and 8-bit bases under LoRA, on CUDA",
     "embed": "embeddings without a network: similarity gates and diversity",
 }
 """Extras for users, and what each gives."""
