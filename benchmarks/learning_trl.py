@@ -8,6 +8,7 @@ the recorded responses through `rollout_func`, so that nothing is generated. TRL
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import tempfile
 import warnings
@@ -122,7 +123,7 @@ def _arguments(config: type, count: int, at_once: int, **options: Any) -> Any:
             max_steps=1,
             per_device_train_batch_size=count // passes,
             gradient_accumulation_steps=passes,
-            gradient_checkpointing=False,
+            **_no_checkpointing(config),
             use_cpu=True,
             bf16=False,
             dataloader_pin_memory=False,
@@ -132,6 +133,13 @@ def _arguments(config: type, count: int, at_once: int, **options: Any) -> Any:
             disable_tqdm=True,
             **options,
         )
+
+
+def _no_checkpointing(config: type) -> dict[str, bool]:
+    """TRL saves memory by default, which takes another forward pass."""
+    known = {field.name for field in dataclasses.fields(config)}
+    name = "activation_checkpointing"
+    return {name if name in known else "gradient_checkpointing": False}
 
 
 def _train(

@@ -31,9 +31,12 @@ def response_metrics(groups: Sequence[Group]) -> dict[str, float]:
 
 
 def is_mixed(group: Group) -> bool:
-    """Do the rewards that are known differ? Those groups a policy gradient can learn from."""
-    known = group.rewards[np.isfinite(group.rewards)]
-    return known.size > 1 and float(np.ptp(known)) > 0.0
+    """Do the rewards that are known differ, or does one of them break a constraint and another not?
+
+    Those groups an objective on groups can learn from.
+    """
+    known = [(v.reward, bool(v.violations)) for v in group.verdicts if v.reward is not None]
+    return len(set(known)) > 1
 
 
 def verdict_metrics(groups: Sequence[Group]) -> dict[str, float]:

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from selfplay.core.errors import DataError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Verdict
+from solver.objectives.table import OBJECTIVES
 
-SINGLES = "sft, kto, ppo"
+SINGLES = ", ".join(
+    name for name, row in OBJECTIVES.items() if row.needs and not {"groups", "pairs"} & {*row.needs}
+)
 """Objectives for one response to a prompt."""
 
 
@@ -27,7 +30,7 @@ def check_teaches(groups: Sequence[Group], objective: str, needs: Set[str], path
     if scored == 0:
         raise DataError(
             f"{path}: expected rewards, found none; add a list `rewards` beside `responses`, or "
-            "record comparisons (`chosen`, `rejected`)"
+            "record comparisons (`chosen`, `rejected`) or demonstrations (`completion`)"
         )
     if scored < 2 and {"groups", "pairs"} & needs:
         raise DataError(

@@ -1,6 +1,6 @@
 """Recorded groups: prompts with responses, and rewards, that came from somewhere else.
 
-Three layouts:
+Four layouts:
 
 - `groups`: one row for each prompt, with `responses` (a list of texts) and `rewards` (a list of
   numbers or nulls, as long; absent when nothing was scored) beside the prompt's columns. Further
@@ -9,6 +9,8 @@ Three layouts:
 - `comparisons`: one row for each, with `chosen`, `rejected` and, where known, by how much
   (`margin`). Both are texts behind a prompt column, or chats of which the last turn is the response
   and, without a prompt column, the others are the prompt. It is a group of two;
+- `demonstrations`: one row for each, with a `completion` behind the prompt's columns: what should
+  be imitated, a group of one whose reward is 1;
 - `gsm8k_solutions`: GSM8K's published `example_model_solutions.jsonl`, in which every column other
   than question and ground_truth is a model with `is_correct` and `solution`.
 """
@@ -64,7 +66,8 @@ class Recorded:
 def read_recorded(path: Path, layout: str = "groups", limit: int = 0) -> list[Recorded]:
     """The recorded groups of a file, the first `limit` rows of it (0: all).
 
-    The layout `auto` is `comparisons` where the first row has a chosen response, else `groups`.
+    The layout `auto` is `comparisons` where the first row has a chosen response, `demonstrations`
+    where it has a completion, else `groups`.
 
     Raises:
         ConfigError: an unknown layout.
@@ -74,7 +77,8 @@ def read_recorded(path: Path, layout: str = "groups", limit: int = 0) -> list[Re
         raise ConfigError(f"no layout is called '{layout}'; {nearest(layout, (AUTO, *LAYOUTS))}")
     rows = read_rows(path, limit)
     if layout == AUTO:
-        layout = "comparisons" if "chosen" in rows[0].values else "groups"
+        told = {"chosen": "comparisons", "completion": "demonstrations"}
+        layout = next((told[name] for name in told if name in rows[0].values), "groups")
     return LAYOUTS[layout](path, rows)
 
 
@@ -175,6 +179,18 @@ def _read_comparisons(path: Path, rows: Sequence[TableRow]) -> list[Recorded]:
         Recorded(make_prompt(ask, columns), (chosen, rejected), (_margin(row), 0.0))
         for row, ask, ((_, chosen), (_, rejected)) in zip(rows, asked, sides, strict=True)
     ]
+
+
+def _read_demonstrations(path: Path, rows: Sequence[TableRow]) -> list[Recorded]:
+    columns = find_columns(PromptFileOptions(), rows, path)
+    records = []
+    for row in rows:
+        text = row.values.get("completion")
+        if not isinstance(text, str) or not text:
+            raise DataError(f"{row.place}: expected 'completion', a text, found {text!r}")
+        prompt = make_prompt(_without(row, {"completion"}), columns)
+        records.append(Recorded(prompt, (text,), (1.0,)))
+    return records
 
 
 def _side(row: TableRow, name: str) -> tuple[list[Any], str]:
@@ -286,6 +302,7 @@ def _without(row: TableRow, names: set[str]) -> TableRow:
 LAYOUTS: Mapping[str, Callable[[Path, Sequence[TableRow]], list[Recorded]]] = {
     "groups": _read_groups,
     "comparisons": _read_comparisons,
+    "demonstrations": _read_demonstrations,
     "gsm8k_solutions": _read_gsm8k_solutions,
 }
 """Readers by layout."""

@@ -40,6 +40,13 @@ TOLERANCE = 0.02
 """Mean difference, in nats per response, up to which recorded log-probabilities are believed: it
 moves a probability ratio by 2 %, a tenth of the usual clip."""
 
+ROUNDING = 1e-3
+"""Nats per response below which two ways of scoring it do not differ: float32 and the order of sums
+move a figure by less. AdamW would make whole steps of gradients that are rounding alone."""
+
+LARGEST = 50.0
+"""Nats of one token's log-ratio beyond which a distance is no longer told apart."""
+
 PROBED = 32
 """Most responses on which the distance to the stage's start is measured, each before and after; one
 for every eight groups, so that this stays a small part of learning from one pair of each."""
@@ -299,5 +306,19 @@ class Stage:
         if not self.probed:
             return 0.0
         now = self._now(self.probed, 1.0)
-        ratios = [after - before for after, before in zip(now, self.probe_start, strict=True)]
+        ratios = [
+            np.clip(after.astype(np.float64) - before, -LARGEST, LARGEST)
+            for after, before in zip(now, self.probe_start, strict=True)
+        ]
         return float(np.mean([np.sum(np.expm1(ratio) - ratio) for ratio in ratios]))
+
+
+def differences(ours: Sequence[TokenLogps], theirs: Sequence[TokenLogps]) -> NDArray[np.float64]:
+    """Shape (N,), nats: by how much responses are likelier; 0 where that is rounding alone."""
+    ratios_N = np.array(
+        [
+            a.sum(dtype=np.float64) - b.sum(dtype=np.float64)
+            for a, b in zip(ours, theirs, strict=True)
+        ]
+    )
+    return np.where(np.abs(ratios_N) < ROUNDING, 0.0, ratios_N)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from selfplay.core.components import Choice, load_attribute
+from selfplay.core.errors import ConfigError
 from solver.config import SolverConfig
 from solver.objectives.groups import GroupObjective, WeightedObjective
-from solver.objectives.needs import needs_of
+from solver.objectives.needs import needs_of, rows_of
 from solver.objectives.objective import Objective
 from solver.objectives.pairs import PairObjective
 from solver.objectives.references import check_reference
@@ -23,6 +24,12 @@ def build_objective(choice: Choice, config: SolverConfig) -> Objective:
     """
     if choice.name in OBJECTIVES:
         check_reference(choice.name, needs_of(choice), config)
+        if config.trl and not any(row.trainer for row in rows_of(choice)):
+            raise ConfigError(
+                f"solver.trl: expected nothing, since the loss of '{choice.name}' is not TRL's, "
+                f"found {', '.join(config.trl)}. Remove it, or choose an objective on one of TRL's "
+                "trainers (docs/objectives.md)."
+            )
     return made_objective(choice, config)
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from solver.learning.stage import Stage
+from solver.learning.stage import Stage, differences
 from solver.objectives.rows.cgpo import CgpoOptions, CrpgOptions, CrraftOptions
 
 FloatArray = NDArray[np.float64]
@@ -155,11 +155,10 @@ def log_ratios(stage: Stage) -> FloatArray:
     """log(π/π_ref) of each scored response as the stage begins, nats: shape (P, G), else 0."""
     places = stage.scored
     ratios_PG = np.zeros(stage.rewards_PG.shape)
-    references = stage.reference_logps(places, "initial")
-    for place, start_T, reference_T in zip(
-        places, stage.start_logps(places), references, strict=True
-    ):
-        ratios_PG[place] = start_T.sum(dtype=np.float64) - reference_T.sum(dtype=np.float64)
+    if places:
+        references = stage.reference_logps(places, "initial")
+        ratios_N = differences(stage.start_logps(places), references)
+        ratios_PG[tuple(np.array(places).T)] = ratios_N
     return ratios_PG
 
 

@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from selfplay.core.components import Choice
-from solver.objectives.row import Need
+from solver.objectives.row import Need, ObjectiveRow
 from solver.objectives.table import OBJECTIVES
 
 
@@ -18,12 +18,16 @@ def needs_of(configured: Any) -> frozenset[Need]:
         configured: a choice of an objective, or any dataclass that holds such choices: sums and
             schedules of objectives need what their parts need.
     """
-    return frozenset(
-        need
+    return frozenset(need for row in rows_of(configured) for need in row.needs)
+
+
+def rows_of(configured: Any) -> list[ObjectiveRow]:
+    """The rows of the objectives that are chosen anywhere in `configured`; see `needs_of`."""
+    return [
+        row
         for choice in _choices(configured)
         if (row := OBJECTIVES.get(choice.name)) is not None and row.factory == choice.factory
-        for need in row.needs
-    )
+    ]
 
 
 def _choices(value: Any) -> Iterator[Choice]:

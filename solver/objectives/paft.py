@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from selfplay.core.errors import ConfigError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group
 from solver.config import SolverConfig, check_together
@@ -51,6 +52,12 @@ class Paft:
             ConfigError: the policy's weights are frozen; nothing was changed.
         """
         check_together(policy.chosen, self._config)
+        if hasattr(policy.pretrained.module, "peft_config"):
+            raise ConfigError(
+                "model.path: expected whole weights, since paft merges adapters of its own into "
+                "them, found an adapter directory. Merge it first (PEFT's merge_and_unload), or "
+                "choose another objective, such as dpo."
+            )
         options = self._options
         whole = Stage(policy, groups, seed, self._config)
         _ = whole.probe_start

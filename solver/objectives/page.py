@@ -9,7 +9,6 @@ from pathlib import Path
 from selfplay.core.components import Row
 from selfplay.core.documented import default_text, field_texts
 from solver.examples.table import PAIRINGS, SELECTIONS, UNPAIRED
-from solver.objectives.row import ObjectiveRow
 from solver.objectives.table import OBJECTIVES
 
 PAGE = Path(__file__).parents[2] / "docs" / "objectives.md"
@@ -28,6 +27,15 @@ log π(y|x) of the chosen and the rejected response; r_w, r_l their log-ratios t
 log π − log π_ref; Δ = r_w − r_l; |y| tokens of the response; σ the logistic function; sg(·) no
 gradient; A advantage; X⁺, X⁻ the responses that satisfy all constraints and those that break one; ȳ
 the baseline response, KL_max the bound on the KL, ρ_l the weight of task l. Losses are minimised.
+
+Needs: *groups*, two or more scored responses of a prompt; *pairs*, a better and a worse one;
+*responses*, scored ones, one of a prompt is enough; *unpaired*, responses told good or bad;
+*reference*, a policy to keep to; *sampling*, log-probabilities under the policy that answered;
+*constraints*, verdicts that name broken constraints (`meta.constraints`).
+
+With `solver.reference` at `round_start` and a single optimiser step a round (`solver.epochs` and
+`solver.minibatches` 1), every loss of pairs with a reference is taken at Δ = 0 alone, where they
+differ by a factor that AdamW takes away: give it more steps, or `solver.reference=initial`.
 """
 
 
@@ -51,7 +59,8 @@ def _details() -> Iterator[str]:
     yield "## Options\n"
     for name, row in OBJECTIVES.items():
         yield f"### {name}\n"
-        yield f"{_sentence(row)} Source: {row.source}.\n" if row.source else f"{_sentence(row)}\n"
+        computed = f" Computed by TRL's `{row.trainer}`." if row.trainer else ""
+        yield f"{_sentence(row)} Source: {row.source}.{computed}\n"
         yield from _options(row)
 
 
@@ -90,14 +99,11 @@ def undocumented() -> list[str]:
     """Rows that lack a formula, advice or a source, and options without a text."""
     lacking = []
     for name, row in OBJECTIVES.items():
-        lacking += [f"{name}.{part}" for part in ("formula", "when", "source") if not _has(row, part)]
         texts = field_texts(row.options)
-        lacking += [f"{name}.{f.name}" for f in fields(row.options) if f.init and f.name not in texts]
+        said = {part: getattr(row, part) for part in ("formula", "when", "source")}
+        said |= {option.name: option.name in texts for option in fields(row.options) if option.init}
+        lacking += [f"{name}.{part}" for part, text in said.items() if not text]
     return lacking
-
-
-def _has(row: ObjectiveRow, part: str) -> bool:
-    return bool(getattr(row, part))
 
 
 if __name__ == "__main__":

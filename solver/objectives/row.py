@@ -15,6 +15,7 @@ Need: TypeAlias = Literal[
     "pairs",  # a preferred and a rejected response of one prompt
     "groups",  # two or more scored responses of a prompt
     "unpaired",  # single responses, each good or bad
+    "responses",  # scored responses, one of a prompt is enough
     "reference",  # log-probabilities of a reference policy
     "reference logits",  # its whole distributions
     "sampling",  # log-probabilities under the policy that answered
@@ -33,6 +34,8 @@ class ObjectiveRow(Row):
     needs: tuple[Need, ...] = ()
     reference: str = ""
     """The reference policy where `solver.reference` is null; empty for objectives without one."""
+    trainer: str = ""
+    """TRL's trainer that computes the loss, and takes `solver.trl`; empty for losses of our own."""
     formula: str = ""
     """The minimised loss, in the notation of docs/objectives.md."""
     when: str = ""

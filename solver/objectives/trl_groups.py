@@ -32,7 +32,7 @@ from solver.advantages import grpo_advantages, normalized, rloo_advantages, tied
 from solver.config import SolverConfig
 from solver.learning.batches import Row, micro_batches, padded_rows, response_mask, steps_of
 from solver.learning.plan import Loss, Pass, Plan
-from solver.learning.stage import Place, Stage, TokenLogps
+from solver.learning.stage import Place, Stage, TokenLogps, differences
 from solver.learning.trl_options import check_trl_options
 from solver.objectives.batch import spread
 from solver.objectives.groups import sorted_out
@@ -102,9 +102,8 @@ class Rloo(PlannedObjective):
         """Shape (P, G), 0 where there is no reward; the KL to the reference is in the reward."""
         rewards_PG, metrics = stage.rewards_PG.copy(), {}
         if self.options.beta and places:
-            kl_N = summed(stage.sampling_logps(places)) - summed(
-                stage.reference_logps(places, "initial", stage.temperature)
-            )
+            references = stage.reference_logps(places, "initial", stage.temperature)
+            kl_N = differences(stage.sampling_logps(places), references)
             rewards_PG[tuple(np.array(places).T)] -= self.options.beta * kl_N
             metrics["kl_reference"] = float(kl_N.mean())
         advantages_PG = rloo_advantages(rewards_PG)

@@ -43,7 +43,8 @@ def _text(choice: object) -> str | None:
     content = message.get("content")
     if content is None:
         content = message.get("refusal") or ""
-    return content if isinstance(content, str) else None
+    # Half a surrogate pair is valid JSON, and no text that could be stored.
+    return content.encode(errors="replace").decode() if isinstance(content, str) else None
 
 
 def _response(choice: Mapping[str, Any], length: int) -> Response:

@@ -12,8 +12,8 @@ Left out: Retry-After as a date, streaming, redirects.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 from ssl import SSLContext
@@ -68,7 +68,8 @@ class Poster:
         self._url, self._options, self._key, self._usage = url, options, key, usage
         self._turns = asyncio.Semaphore(options.concurrency)
         self._client = httpx2.AsyncClient(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
+            headers={"Content-Type": "application/json"}
+            | ({"Authorization": f"Bearer {key}"} if key else {}),
             limits=httpx2.Limits(max_connections=options.concurrency),
             timeout=None,
             verify=context,
@@ -85,7 +86,7 @@ class Poster:
     ) -> None:
         await self._client.aclose()
 
-    async def post(self, body: Mapping[str, Any], jitter: Random) -> dict[str, Any] | Failure:
+    async def post(self, body: dict[str, Any], jitter: Random) -> dict[str, Any] | Failure:
         """The server's JSON object, or why there is none after all attempts.
 
         Raises:
@@ -107,11 +108,11 @@ class Poster:
         backoff = self._options.backoff * 2.0 ** min(retry, 30)
         return min(max(wait, backoff * jitter.uniform(0.5, 1.0)), longest)
 
-    async def _attempt(self, body: Mapping[str, Any]) -> dict[str, Any] | Failure:
+    async def _attempt(self, body: dict[str, Any]) -> dict[str, Any] | Failure:
         self._usage.requests += 1
         try:
             async with asyncio.timeout(self._options.timeout):
-                response = await self._client.post(self._url, json=dict(body))
+                response = await self._client.post(self._url, content=json.dumps(body))
         except TimeoutError:
             detail = f"no answer within {self._options.timeout:g} s"
             return Failure("time-out", detail, again=True)

@@ -224,6 +224,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             "leave-one-out policy gradient on whole groups",
             needs=("groups", "sampling", "reference"),
             reference="initial",
+            trainer="RLOOTrainer",
             formula="−min(q·A, clip(q, 1−ε, 1+ε_high)·A); q = π(y|x)/π_old(y|x), "
             "A_i = R_i − mean of the others, R = r − β·log(π_old/π_ref)",
             when="The default for rewards that can be checked: unbiased, no critic, no pairs.",
@@ -235,6 +236,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             "clipped policy gradient with rewards standardised in each group",
             needs=("groups", "sampling", "reference"),
             reference="initial",
+            trainer="GRPOTrainer",
             formula="mean over responses of 1/|y| Σ_t [−min(q_t·A, clip(q_t, 1−ε, 1+ε_high)·A)"
             " + β(π_ref/π − log(π_ref/π) − 1)]; q_t = π/π_old of the token,"
             " A = (R − mean)/(std + 1e-4)",
@@ -248,6 +250,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             "GRPO without its biases by length and by difficulty",
             needs=("groups", "sampling", "reference"),
             reference="initial",
+            trainer="GRPOTrainer",
             formula="mean over responses of 1/L Σ_t −min(q_t·A, clip(q_t, 1−ε, 1+ε_high)·A);"
             " A = R − mean, L = solver.sampling.max_new_tokens",
             when="When wrong answers grow longer under grpo, or groups that are almost all right"
@@ -261,6 +264,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             "GRPO by token, a wider upper clip, tied groups dropped, over-long answers penalised",
             needs=("groups", "sampling", "reference"),
             reference="initial",
+            trainer="GRPOTrainer",
             formula="1/N Σ over the step's tokens of −min(q_t·A, clip(q_t, 1−ε, 1+ε_high)·A);"
             " N = their number, A = (R − mean)/(std + 1e-4), R = r − overlong·min(1, max(0,"
             " (|y| − max_length + cache)/cache))",
@@ -300,6 +304,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             "good responses up and bad ones down, each by itself",
             needs=("unpaired", "reference"),
             reference="round_start",
+            trainer="KTOTrainer",
             formula="λ_D[1 − σ(β(r − z₀))] of a good response, λ_U[1 − σ(β(z₀ − r))] of a bad one;"
             " z₀ = max(0, mean r over mismatched prompts and responses of the step), constant"
             " under the gradient",
@@ -310,7 +315,8 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             "solver.objectives.trl_singles:Sft",
             SftOptions,
             "imitation of chosen responses, by default the best of each group",
-            needs=("groups",),
+            needs=("responses",),
+            trainer="SFTTrainer",
             formula="−1/N Σ log π(y_t | x, y_<t) over the N response tokens of the step",
             when="To begin with (RAFT, best-of-n distillation), or as a baseline.",
             source="Dong et al., 2023, RAFT, arXiv 2304.06767",

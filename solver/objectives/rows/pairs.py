@@ -188,7 +188,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             "any of six functions of the gap: logistic, hinge, squared, exponential and others",
             shape="pairs",
             needs=("pairs", "reference"),
-        reference="round_start",
+            reference="round_start",
             formula="f(βΔ); f(z) = −log σ(z) (logistic), max(0, 1 − z) (hinge), (z − 1)² (squared),"
             " e^−z (exponential), max(0, 1 − z)² (truncated_quadratic), (1 + e^z)^−2 (savage)",
             when="To compare loss shapes on the same pairs: squared stops pushing at a fixed margin"
@@ -202,7 +202,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             "DPO with a β that follows the step's gaps, outlying pairs left out",
             shape="pairs",
             needs=("pairs", "reference"),
-        reference="round_start",
+            reference="round_start",
             formula="−log σ(β_b Δ); β_b = max(1e-3, β₀[1 + a(mean Δ_kept − m)]); m, s = running"
             " mean and deviation of Δ; kept: a share drawn by exp(−½((Δ − m)/s)²)",
             when="When the pairs' quality varies from step to step and steps hold many pairs (32 or"
@@ -216,7 +216,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             "DPO that holds the chosen response at or above the reference",
             shape="pairs",
             needs=("pairs", "reference"),
-        reference="round_start",
+            reference="initial",
             formula="−log σ(β[Δ − λ max(0, −r_w)])",
             when="When the two responses of a pair differ in few tokens (mathematics, code) and"
             " plain DPO makes both of them less likely.",
@@ -228,7 +228,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             "DPO that puts part of each preference down to length",
             shape="pairs",
             needs=("pairs", "reference"),
-        reference="round_start",
+            reference="round_start",
             formula="−log σ(βΔ + α(|y_w| − |y_l|))",
             when="When chosen responses tend to be the longer ones and answers grow from round to"
             " round without getting better.",
@@ -241,7 +241,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             "DPO with the difference of the responses' sequential divergences as a margin",
             shape="pairs",
             needs=("pairs", "reference logits"),
-        reference="round_start",
+            reference="round_start",
             formula="−log σ(β[Δ − (K_l − K_w)]); K = Σ_t KL(π_ref(·|s_t) ‖ π(·|s_t)) over the"
             " response",
             when="To see what TDPO's margin does by itself; tdpo2 is the form to train with.",
@@ -253,7 +253,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             "DPO that keeps the divergence along the rejected response close to the chosen one's",
             shape="pairs",
             needs=("pairs", "reference logits"),
-        reference="round_start",
+            reference="round_start",
             formula="−log σ(β[Δ − α(K_l − sg(K_w))]); K = Σ_t KL(π_ref(·|s_t) ‖ π(·|s_t)) over the"
             " response",
             when="When DPO drifts too far from the reference or loses diversity, and there is"
@@ -299,7 +299,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             "DPO of responses that keep all constraints over those that break one, with imitation",
             shape="pairs",
             needs=("pairs", "reference", "constraints"),
-        reference="round_start",
+            reference="round_start",
             formula="−log σ(βΔ) − (λ/|y⁺|) log π(y⁺); y⁺ = the best that keeps all constraints,"
             " y⁻ = the worst that breaks one",
             when="When judges name broken constraints and a high reward must not make up for one.",

@@ -97,6 +97,7 @@ ROWS: dict[str, ObjectiveRow] = {
         RewardModelOptions,
         "trains a reward model on comparisons",
         needs=("pairs", "reward head"),
+        trainer="RewardTrainer",
         formula="−log σ(s_w − s_l − m), s the reward head's score at the last token, m = r_w − r_l"
         " if `margin`, else 0 (here r is the recorded reward)",
         when="The middle step of classic RLHF: comparisons in, a reward model out, which the judge"

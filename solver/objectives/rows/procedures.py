@@ -87,6 +87,7 @@ ROWS: dict[str, ObjectiveRow] = {
         "DPO in stages, each of which keeps to the one before",
         needs=("pairs", "reference"),
         reference="round_start",
+        trainer="DPOTrainer",
         formula="−log σ(βΔ) on part k of the pairs, from easy to hard; π_ref and the start of stage"
         " k = the policy after stage k − 1",
         when="When one round has many pairs of uneven difficulty, and a reference that trails far"
@@ -99,6 +100,7 @@ ROWS: dict[str, ObjectiveRow] = {
         "imitation and DPO by two adapters side by side, merged into the weights",
         needs=("pairs", "reference", "whole weights"),
         reference="round_start",
+        trainer="DPOTrainer",
         formula="θ + merge(w_s δ_s, w_p δ_p); δ_s minimises −log π(y)/|y| + λ‖δ_s‖₁ on the best"
         " responses, δ_p minimises −log σ(βΔ) on pairs, both from θ",
         when="When imitation is wanted beside preferences, and one after the other would undo what"

@@ -222,6 +222,11 @@ def test_a_cut_text_says_so_and_nothing_is_an_empty_text() -> None:
     assert (empty.text, empty.finish_reason) == ("", "stop")
 
 
+def test_half_a_character_is_neither_refused_nor_let_in() -> None:
+    with serving(lambda body: completion("a\ud83db")) as served:
+        assert ask(model_at(served), ONE, "what is \ud83d?")[0][0].text == "a?b"
+
+
 def test_a_refusal_field_is_the_text() -> None:
     refusing = choice(None)
     refusing["message"]["refusal"] = "I'm sorry."
@@ -344,10 +349,10 @@ def answers(url: str) -> bool:
 
 
 def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not ready():
         assert process.poll() is None, "the server ended"
-        assert time.monotonic() < deadline, "the server did not start within a minute"
+        assert time.monotonic() < deadline, "the server did not start within two minutes"
         time.sleep(0.1)
 
 
