@@ -3,8 +3,8 @@
 A response's tokens are scored at most once under each policy. Log-probabilities recorded at
 generation are reused where they mean what a loss asks for: the policy that learns gave them, from
 its untruncated distribution, at the temperature in question. Generation and learning may round
-differently, so a sample is scored anew; where the two differ by more than `TOLERANCE`, nothing that
-was recorded is used.
+differently, so a sample is scored anew; where the two differ by more than `TOLERANCE`, all are, and
+policy gradients weigh each response by the difference.
 """
 
 from __future__ import annotations
@@ -38,11 +38,15 @@ TokenLogps: TypeAlias = NDArray[np.float32]
 
 TOLERANCE = 0.02
 """Mean difference, in nats per response, up to which recorded log-probabilities are believed: it
-moves a probability ratio by 2 %, a tenth of the usual clip."""
+moves a probability ratio by 2 %, a tenth of the usual clip. Beyond, responses are scored anew, and
+policy gradients weigh them by how much likelier learning finds them (`Stage.corrections`)."""
 
 ROUNDING = 1e-3
 """Nats per response below which two ways of scoring it do not differ: float32 and the order of sums
 move a figure by less. AdamW would make whole steps of gradients that are rounding alone."""
+
+MOST = 2.0
+"""Largest weight that corrects a response for the difference of generation and learning."""
 
 LARGEST = 50.0
 """Nats of one token's log-ratio beyond which a distance is no longer told apart."""
@@ -235,6 +239,23 @@ class Stage:
     def recorded_are_valid(self) -> bool:
         """May log-probabilities that were recorded at generation stand for this policy's?"""
         return self.mismatch <= TOLERANCE
+
+    def corrections(self, places: Sequence[Place]) -> NDArray[np.float64]:
+        """Shape (N,): min(π_old(y) / π_gen(y), `MOST`), for responses that π_gen sampled.
+
+        1 where recorded log-probabilities are believed, or where there are none: where generation
+        and learning differ by more than rounding, a policy gradient weighs each response by this.
+
+        Source: Ionides, 2008 (truncated importance sampling).
+        """
+        if not np.isfinite(self.mismatch) or self.recorded_are_valid:
+            return np.ones(len(places))
+        sampled = [self._recorded(place) for place in places]
+        ratios = [
+            1.0 if gen is None else np.exp(min(np.log(MOST), float((old - gen).sum(dtype=float))))
+            for old, gen in zip(self.sampling_logps(places), sampled, strict=True)
+        ]
+        return np.array(ratios)
 
     def _recorded(self, place: Place) -> TokenLogps | None:
         """Generation's own figures, if the current policy's untruncated distribution gave them."""

@@ -92,7 +92,9 @@ class Ppo(PlannedObjective):
             total = sum(len(found.old[i]) for i in step)
             passes = [
                 self._passed(stage, places, found, chunk, total)
-                for chunk in micro_batches(step.tolist(), lengths, config.micro_batch_tokens)
+                for chunk in micro_batches(
+                    step.tolist(), lengths, config.micro_batch_tokens, stage.policy.team.size
+                )
             ]
             if self._texts and not self._warming(stage):
                 count, weight = options.pretraining_batch, options.pretraining_mix

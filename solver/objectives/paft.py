@@ -119,6 +119,8 @@ class Paft:
         epochs = config.epochs if places else 0
         for step in steps_of(len(places), config.minibatches, epochs, generator):
             total = sum(stage.response(places[i]).length for i in step)
-            chunks = micro_batches(step.tolist(), lengths, config.micro_batch_tokens)
+            chunks = micro_batches(
+                step.tolist(), lengths, config.micro_batch_tokens, stage.policy.team.size
+            )
             steps.append([passed(chunk, total) for chunk in chunks])
         return Plan(steps, {"responses": float(len(places))})

@@ -94,7 +94,9 @@ def pretraining_passes(
     rows = [row for row in rows if len(row.response_ids)]
     total = sum(len(row.response_ids) for row in rows)
     lengths = [row.length for row in rows]
-    chunks = micro_batches(range(len(rows)), lengths, stage.config.micro_batch_tokens)
+    chunks = micro_batches(
+        range(len(rows)), lengths, stage.config.micro_batch_tokens, stage.policy.team.size
+    )
     return [_passed(stage, [rows[i] for i in chunk], weight / total) for chunk in chunks]
 
 

@@ -133,7 +133,9 @@ def ranking_steps(stage: Stage, pairs: Sequence[Pair], passed: Any) -> list[list
         total = sum(len(ordered[i]) for i in step)
         chunks = [
             [pair for i in chunk for pair in ordered[i]]
-            for chunk in micro_batches(step.tolist(), widths, config.micro_batch_tokens)
+            for chunk in micro_batches(
+                step.tolist(), widths, config.micro_batch_tokens, stage.policy.team.size
+            )
         ]
         steps.append([passed(chunk, len(chunk) / total) for chunk in chunks])
     return steps

@@ -69,7 +69,7 @@ class Rloo(PlannedObjective):
         _, metrics = sorted_out(stage)
         places = stage.scored
         advantages_PG, more = self._advantages(stage, places)
-        advantages = {place: float(advantages_PG[place]) for place in places}
+        advantages = weighed(stage, places, advantages_PG)
         useful = {place for place in places if advantages[place]}
         if not useful:
             return Plan((), metrics | more)
@@ -124,7 +124,7 @@ class Grpo(PlannedObjective):
         """As `PlannedObjective.plan`."""
         places, rewards_PG, metrics = self._lesson(stage)
         advantages_PG = grpo_advantages(rewards_PG, self.options.SCALED)
-        advantages = {place: float(advantages_PG[place]) for place in places}
+        advantages = weighed(stage, places, advantages_PG)
         coupled = any(self.config.trl.get(name) not in (None, False) for name in COUPLING)
         # The KL and an entropy bonus teach where the surrogate has nothing to say.
         all_teach = coupled or self.options.beta > 0
@@ -268,6 +268,14 @@ def renamed(metrics: Mapping[str, float], **names: str) -> dict[str, float]:
 def summed(logps: Sequence[TokenLogps]) -> NDArray[np.float64]:
     """Shape (N,): log-probability of each whole response."""
     return np.array([logps_T.sum(dtype=np.float64) for logps_T in logps])
+
+
+def weighed(
+    stage: Stage, places: Sequence[Place], advantages_PG: NDArray[np.float64]
+) -> dict[Place, float]:
+    """Each response's advantage, corrected where generation and learning do not agree."""
+    weights = stage.corrections(places).tolist()
+    return {p: weight * float(advantages_PG[p]) for p, weight in zip(places, weights, strict=True)}
 
 
 def no_reward(**_columns: object) -> list[float]:

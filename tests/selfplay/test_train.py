@@ -63,6 +63,18 @@ def test_comparisons_are_learned(job: Callable[..., Any]) -> None:
     assert trained.batches[-1]["loss"] < 0.5 * trained.batches[0]["loss"]
 
 
+def test_demonstrations_are_imitated_one_to_a_prompt(job: Callable[..., Any]) -> None:
+    rows = [{"prompt": prompt, "completion": prompt[4:]} for prompt in PROMPTS]
+    trained = job(rows, "solver.objective=sft", "epochs=8", "solver.learning_rate=1e-2")
+    losses = [batch["loss"] for batch in trained.batches]
+    assert losses[-1] < losses[0] / 2
+
+
+def test_a_demonstration_without_text_is_named(job: Callable[..., Any]) -> None:
+    with pytest.raises(DataError, match="data.jsonl, line 1: expected 'completion', a text"):
+        job([{"prompt": "say one", "completion": None}], "solver.objective=sft")
+
+
 def test_every_epoch_holds_every_group_once(tiny_model_dir: Path, tmp_path: Path) -> None:
     data = write(tmp_path, GROUPS)
     changes = [f"data={data}", f"model={tiny_model_dir}", "solver.objective=dpo", "epochs=2"]

@@ -15,7 +15,7 @@ from selfplay.core.seeding import Seed
 from selfplay.core.types import Group
 from solver.learning.errors import NotFiniteError
 from solver.learning.memory import PeakMemory
-from solver.learning.stage import TOLERANCE
+from solver.learning.stage import MOST, TOLERANCE
 from solver.solver import Solver
 from tests.solver.small_solver import judged, make, weights
 
@@ -57,11 +57,8 @@ def test_rewards_that_are_all_missing_give_no_step(tiny_model_dir: Path) -> None
     assert metrics["steps"] == 0.0
 
 
-@pytest.mark.parametrize("name", ["rloo", "dpo"])
-def test_altered_log_probabilities_are_noticed_and_not_used(
-    tiny_model_dir: Path, name: str
-) -> None:
-    altered, absent = make(tiny_model_dir, name), make(tiny_model_dir, name)
+def test_altered_log_probabilities_are_noticed_and_not_used(tiny_model_dir: Path) -> None:
+    altered, absent = make(tiny_model_dir, "dpo"), make(tiny_model_dir, "dpo")
     groups = judged(altered)
     found = altered.learn(with_logprobs(groups, lambda logp: logp - 0.5), Seed(1))
     expected = absent.learn(with_logprobs(groups, lambda logp: None), Seed(1))
@@ -69,6 +66,17 @@ def test_altered_log_probabilities_are_noticed_and_not_used(
     assert "generation_mismatch" not in expected
     assert found == expected
     assert all(torch.equal(weights(absent)[k], v) for k, v in weights(altered).items())
+
+
+@pytest.mark.parametrize("name", ["rloo", "grpo"])
+def test_a_policy_gradient_weighs_what_generation_found_less_likely_up_to_a_bound(
+    tiny_model_dir: Path, name: str
+) -> None:
+    altered, absent = make(tiny_model_dir, name), make(tiny_model_dir, name)
+    groups = judged(altered)
+    found = altered.learn(with_logprobs(groups, lambda logp: logp - 5.0), Seed(1))
+    expected = absent.learn(with_logprobs(groups, lambda logp: None), Seed(1))
+    assert found["grad_norm"] == pytest.approx(MOST * expected["grad_norm"], rel=1e-4)
 
 
 def test_true_log_probabilities_are_within_the_tolerance(tiny_model_dir: Path) -> None:
