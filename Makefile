@@ -22,7 +22,7 @@ run: $(STAMP) ## play the embedded default game
 	@$(BIN)/selfplay run tiny
 
 test: $(STAMP) ## run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: $(STAMP) ## lint, formatting and types
 	@echo "lint";   $(BIN)/ruff check .

@@ -8,8 +8,8 @@ a trainer built on texts, and its `train()`.
 
 from __future__ import annotations
 
-import cProfile
 import copy
+import cProfile
 import gc
 import pstats
 import statistics
@@ -68,9 +68,7 @@ def measure() -> Measurement:
     )
 
 
-def compare(
-    shape: Shape, model: Path, objective: str, repeats: int = REPEATS
-) -> dict[str, Cell]:
+def compare(shape: Shape, model: Path, objective: str, repeats: int = REPEATS) -> dict[str, Cell]:
     """One row: the stage, the bare loop and TRL, in turns."""
     solver, bare, plain = (make_solver(shape, model, objective) for _ in range(3))
     frozen = copy.deepcopy(bare.policy.module).requires_grad_(False)

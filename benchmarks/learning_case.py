@@ -22,7 +22,7 @@ from solver.policy import Policy
 from solver.solver import Solver
 
 LEARNING_RATE = 0.0
-"""A step costs the same, and every repetition meets the model that the responses are recorded of."""
+"""A step costs the same, and every repetition meets the model that the responses were scored by."""
 
 
 @dataclass(frozen=True)

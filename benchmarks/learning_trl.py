@@ -41,7 +41,7 @@ def simpo(policy: Policy, _frozen: Any, groups: Sequence[Group], shape: Shape) -
     from trl.experimental.cpo import CPOConfig, CPOTrainer
 
     rows, options = _pair_rows(groups), {"loss_type": "simpo", "cpo_alpha": 0.0}
-    options |= {"beta": 2.0, "simpo_gamma": 1.0}
+    options |= {"beta": 2.0, "simpo_gamma": 1.0, "remove_unused_columns": False}
     with _arguments(CPOConfig, len(rows), _pairs_at_once(shape), **options) as arguments:
         _train(CPOTrainer, policy, arguments, rows)
 
@@ -51,7 +51,8 @@ def grpo(policy: Policy, _frozen: Any, groups: Sequence[Group], shape: Shape) ->
     from trl import GRPOConfig, GRPOTrainer
 
     asked = {group.prompt.text: group for group in groups}
-    tokens = dict(zip(asked, policy.model.prompt_ids([g.prompt.messages for g in groups])))
+    chats = [group.prompt.messages for group in asked.values()]
+    tokens = dict(zip(asked, policy.model.prompt_ids(chats), strict=True))
 
     def recorded(prompts: Sequence[str], _trainer: Any) -> dict[str, list[Any]]:
         seen: dict[str, int] = defaultdict(int)

@@ -1,0 +1,1 @@
+"""How much is to be gained on a prompt, from what its responses scored."""

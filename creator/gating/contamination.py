@@ -1,0 +1,132 @@
+"""Turns down a prompt that repeats one the model will be tested on.
+
+Word n-grams as in the reports on GPT-3 (13 words) and PaLM (8 words, by share; arXiv 2204.02311):
+a prompt repeats a benchmark's prompt if they share at least `share` of the n-grams of the shorter
+of the two. So a copy is found with a story around it, and so is a part that is long enough; single
+phrases that two problems have in common do not count. Changed numbers save no copy: what leaks is
+the problem. A benchmark's prompt of fewer than n words is found when it is the whole prompt.
+
+Sentence embeddings, where a cosine is given, find paraphrases too; cosines grow with the subject in
+common, so a threshold must be measured on prompts known to be clean.
+
+Left out: translations, and answers without their questions. A template that all prompts of a
+benchmark share should be taken off its file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from creator.gating.minhash import ranges, shingle_hashes
+from creator.gating.surroundings import HasBenchmarks
+from creator.gating.words import asked_text, words
+from creator.tables.gates import ContaminationOptions
+from selfplay.core.types import Prompt
+
+_BLOCK = 8192
+
+
+@dataclass(frozen=True)
+class Grams:
+    """The distinct n-grams of some texts, as hashes."""
+
+    hashes_G: NDArray[np.uint64]
+    """Ascending within a text."""
+    owners_G: NDArray[np.intp]
+    """Whose they are; ascending."""
+    counts_N: NDArray[np.intp]
+    """How many each text has."""
+
+
+def grams_of(texts: Sequence[str], n: int) -> Grams:
+    """The n-grams of words, all numbers in digits being one word; a shorter text is one gram."""
+    plain = [["0" if word[0].isdigit() else word for word in words(text)] for text in texts]
+    hashes_S, starts_N = shingle_hashes([text or [""] for text in plain], n)
+    counts_N = np.diff(np.append(starts_N, len(hashes_S)))
+    owners_S = np.repeat(np.arange(len(texts)), counts_N)
+    order = np.lexsort((hashes_S, owners_S))
+    hashes_S, owners_S = hashes_S[order], owners_S[order]
+    repeats = (hashes_S[1:] == hashes_S[:-1]) & (owners_S[1:] == owners_S[:-1])
+    first = np.append(True, ~repeats)[: len(hashes_S)]
+    owners_G = owners_S[first]
+    return Grams(hashes_S[first], owners_G, np.bincount(owners_G, minlength=len(texts)))
+
+
+class GramIndex:
+    """Says which of some texts share n-grams with others."""
+
+    def __init__(self, texts: Sequence[str], n: int) -> None:
+        self._n = n
+        self._grams = grams_of(texts, n)
+        order = np.argsort(self._grams.hashes_G, kind="stable")
+        self._hashes_G = self._grams.hashes_G[order]
+        self._owners_G = self._grams.owners_G[order]
+
+    def shares(self, texts: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Pairs (text asked for, text of the index) with an n-gram in common, shape (P, 2).
+
+        And for each pair the shared n-grams as a share of those of the shorter text, shape (P,).
+        """
+        asked = grams_of(texts, self._n)
+        first_G = np.searchsorted(self._hashes_G, asked.hashes_G, "left")
+        found_G = np.searchsorted(self._hashes_G, asked.hashes_G, "right") - first_G
+        owners = self._owners_G[ranges(first_G, found_G)]
+        both = np.column_stack([np.repeat(asked.owners_G, found_G), owners])
+        pairs_P2, shared_P = np.unique(both, axis=0, return_counts=True)
+        sizes_P = np.minimum(asked.counts_N[pairs_P2[:, 0]], self._grams.counts_N[pairs_P2[:, 1]])
+        return pairs_P2, shared_P / sizes_P
+
+
+class Contamination:
+    """Compares each prompt with every prompt of the benchmarks' files."""
+
+    def __init__(self, options: ContaminationOptions, surroundings: HasBenchmarks) -> None:
+        self._options = options
+        self._embedder = surroundings.embedder
+        self._texts: list[str] = []
+        self._sources: list[str] = []
+        for path in options.files:
+            texts = surroundings.read_texts(path)
+            self._texts += texts
+            self._sources += [Path(path).name] * len(texts)
+        self._index = GramIndex(self._texts, options.n)
+
+    def reasons(self, prompts: Sequence[Prompt]) -> list[str]:
+        """As `Gate.reasons`."""
+        reasons = [""] * len(prompts)
+        texts = [asked_text(prompt) for prompt in prompts]
+        if not texts:
+            return reasons
+        pairs_P2, shares_P = self._index.shares(texts)
+        for i, k in pairs_P2[shares_P >= self._options.share].tolist():
+            reasons[i] = reasons[i] or f"in a benchmark: {self._sources[k]}"
+        standing = [i for i, reason in enumerate(reasons) if not reason]
+        if self._options.cosine and standing:
+            nearest = self._nearest([texts[i] for i in standing])
+            for i, k in zip(standing, nearest, strict=True):
+                reasons[i] = f"near a benchmark: {self._sources[k]}" if k >= 0 else ""
+        return reasons
+
+    def _nearest(self, texts: Sequence[str]) -> list[int]:
+        """The benchmarks' prompt of the highest cosine, or −1 where that is below the threshold."""
+        vectors_ND = self._embedder.embed(texts)
+        best_N = np.full(len(texts), -np.inf, np.float32)
+        nearest_N = np.full(len(texts), -1)
+        for start in range(0, len(self._vectors_MD), _BLOCK):
+            cosines_MN = self._vectors_MD[start : start + _BLOCK] @ vectors_ND.T
+            rows_N = cosines_MN.argmax(axis=0)
+            here_N = cosines_MN[rows_N, np.arange(len(texts))]
+            better_N = (here_N > best_N) & (here_N >= self._options.cosine)
+            nearest_N[better_N] = start + rows_N[better_N]
+            best_N[better_N] = here_N[better_N]
+        return [int(k) for k in nearest_N]
+
+    @cached_property
+    def _vectors_MD(self) -> NDArray[np.float32]:
+        return self._embedder.embed(self._texts)

@@ -1,0 +1,102 @@
+"""Texts as words and figures, for gates that compare texts. Pure functions.
+
+*Words* are runs of letters (inner apostrophes and hyphens included) and numbers, in lower case;
+Chinese and Japanese characters are words of their own. Left out: languages that write without
+spaces in another script (Thai, Khmer, Lao), whose clauses count as one word.
+
+*Figures* are what makes a word problem another problem when it changes: its numbers, in digits or
+in words, and the operators between them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+
+from selfplay.core.types import Prompt
+
+_WORD = re.compile(
+    r"\d+(?:[.,]\d+)*"
+    r"|[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
+    r"|[^\W\d_]+(?:['\-][^\W\d_]+)*"
+)
+_OPERATOR = re.compile(r"(?<=[\d)])\s*([-+*/=<>^×÷])\s*(?=[\d(])")
+_UNITS = (
+    *("zero", "", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
+    *("nineteen", "twenty"),
+)
+_TENS = ("thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_VALUES = (
+    {word: str(value) for value, word in enumerate(_UNITS) if word}
+    | {word: str(value) for value, word in zip(range(30, 100, 10), _TENS, strict=True)}
+    | {"once": "once", "twice": "2x", "double": "2x", "thrice": "3x", "triple": "3x"}
+    | {"half": "half", "halves": "half", "thirds": "third", "quarter": "fourth", "fourth": "fourth"}
+    | {"fourths": "fourth", "dozen": "12", "hundred": "100", "thousand": "1000"}
+    | {"million": "1000000"}
+)
+"""Number words. "One" is mostly a pronoun ("this one"), which a paraphrase drops: left out."""
+
+
+def asked_text(prompt: Prompt) -> str:
+    """What a prompt asks: its text without system messages, which many prompts have in common."""
+    asked = [message.content for message in prompt.messages if message.role != "system"]
+    return "\n".join(asked) or prompt.text
+
+
+def folded(text: str) -> str:
+    """The text in lower case, in one Unicode form, with one kind of apostrophe and minus sign."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return plain.replace("\u2019", "'").replace("\u2212", "-")
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, in order."""
+    return _WORD.findall(folded(text))
+
+
+def shingles(tokens: list[str], width: int) -> set[tuple[str, ...]]:
+    """Every run of `width` words; a shorter text is one run. Empty without words."""
+    if len(tokens) <= width:
+        return {tuple(tokens)} if tokens else set()
+    return set(zip(*(tokens[i:] for i in range(width)), strict=False))
+
+
+def jaccard(one: set[tuple[str, ...]], other: set[tuple[str, ...]]) -> float:
+    """Shared elements as a share of all; 0 for two empty sets."""
+    union = len(one | other)
+    return len(one & other) / union if union else 0.0
+
+
+def figures(text: str) -> Counter[str]:
+    """The numbers of a text, and the operators between numbers, with how often they stand there.
+
+    Their order does not count: sentences that change places leave the problem as it was. So two
+    problems whose numbers have changed places are not told apart.
+    """
+    plain = folded(text)
+    found = Counter(_OPERATOR.findall(plain))
+    for token in _WORD.findall(plain):
+        if token[0].isdigit():
+            found[_number(token)] += 1
+        elif token in _VALUES:
+            found[_VALUES[token]] += 1
+        elif "-" in token:
+            found.update(_VALUES[part] for part in token.split("-") if part in _VALUES)
+    return found
+
+
+def figures_mark(text: str) -> int:
+    """64 bits that are equal where the figures are."""
+    listed = repr(sorted(figures(text).items()))
+    return int.from_bytes(hashlib.blake2b(listed.encode(), digest_size=8).digest(), "little")
+
+
+def _number(token: str) -> str:
+    """A number in one spelling: no thousands separators, no trailing zeros after the point."""
+    if token.isdigit():
+        return token
+    plain = re.sub(r",(?=\d{3}(?:\D|$))", "", token)
+    return plain.rstrip("0").rstrip(".") if plain.count(".") == 1 else plain

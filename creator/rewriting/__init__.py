@@ -1,0 +1,1 @@
+"""Operators in which a language model rewrites prompts: one family a file."""

@@ -1,0 +1,1 @@
+"""Which prompts to draw, from what is to be gained on each."""

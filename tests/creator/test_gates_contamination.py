@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from creator.gating.contamination import Contamination, GramIndex, grams_of
+from creator.tables.gates import ContaminationOptions
+from selfplay.core.errors import ConfigError
+from selfplay.core.types import Prompt, user
+from tests.creator.gate_surroundings import (
+    World,
+    needs_gsm8k,
+    questions,
+    vocabulary_of,
+    with_numbers_changed,
+    with_words_swapped,
+)
+
+BEFORE = "Consider the following problem and show every step before you give the result. "
+VOCABULARY = vocabulary_of(["they walk over bright green hills and carry baskets home slowly"])
+AFTER = " Then explain in two sentences what would change if all the numbers were twice as large."
+
+
+def prompts(*texts: str) -> list[Prompt]:
+    return [Prompt(user(text)) for text in texts]
+
+
+def gate_on(files: dict[str, list[str]], n: int = 4, cosine: float = 0.0) -> Contamination:
+    options = ContaminationOptions(files=tuple(files), n=n, share=0.5, cosine=cosine)
+    return Contamination(options, World(read_texts=lambda path: files[path]))
+
+
+def test_shares_by_hand() -> None:
+    index = GramIndex(["a b c d e", "v w x y z", "a b"], n=3)
+    pairs, shares = index.shares(["a b c d x", "nothing in common here", "a b"])
+    assert pairs.tolist() == [[0, 0], [2, 2]]
+    assert shares.tolist() == [2 / 3, 1.0]
+
+
+def test_a_gram_counts_once_in_a_text() -> None:
+    grams = grams_of(["a b a b a b", "", "c"], n=2)
+    assert grams.counts_N.tolist() == [2, 1, 1]
+    assert grams.owners_G.tolist() == [0, 0, 1, 2]
+
+
+def test_a_copy_is_found_under_the_files_name() -> None:
+    gate = gate_on({"data/one.jsonl": ["a b c d e f"], "two.csv": ["how are you today my friend"]})
+    asked = prompts(
+        "x x A, B, C, D, e f y", "tell me: how are you today, my friend?", "b a d c f e"
+    )
+    assert gate.reasons(asked) == ["in a benchmark: one.jsonl", "in a benchmark: two.csv", ""]
+    assert gate.reasons([]) == []
+
+
+def test_numbers_save_no_copy() -> None:
+    gate = gate_on({"one.jsonl": ["Anna buys 3 apples and 12 pears"]})
+    assert gate.reasons(prompts("Anna buys 400 apples and 7.5 pears")) != [""]
+
+
+def test_a_short_benchmark_prompt_is_found_as_a_whole_prompt_alone() -> None:
+    gate = gate_on({"one.jsonl": ["How are you"]}, n=8)
+    assert gate.reasons(prompts("how are you?", "They asked me: how are you, my old friend?")) == [
+        "in a benchmark: one.jsonl",
+        "",
+    ]
+
+
+def test_a_paraphrase_is_found_by_its_embedding_if_so_configured() -> None:
+    files = {"one.jsonl": ["1 0 0", "0 1 0"]}
+    asked = prompts("9 1 0 by way of other words", "1 1 1 and nothing like it")
+    assert gate_on(files).reasons(asked) == ["", ""]
+    assert gate_on(files, cosine=0.9).reasons(asked) == ["near a benchmark: one.jsonl", ""]
+
+
+def test_impossible_options_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"gate\.files: expected at least one benchmark file"):
+        ContaminationOptions().check("gate")
+    with pytest.raises(ConfigError, match=r"gate\.n: expected 2 words or more"):
+        ContaminationOptions(files=("a",), n=1).check("gate")
+
+
+@needs_gsm8k
+@pytest.mark.parametrize(
+    ("planted", "recall"),
+    [
+        (lambda text, i: text, 0.999),
+        (lambda text, i: BEFORE + text.upper() + AFTER, 0.99),
+        (with_numbers_changed, 0.99),
+        (lambda text, i: with_words_swapped(text, 0.05, VOCABULARY, i), 0.99),
+    ],
+    ids=["copied", "with a story around it", "with other numbers", "with other words"],
+)
+def test_planted_gsm8k_test_questions_are_found(
+    planted: Callable[[str, int], str], recall: float
+) -> None:
+    tested = questions("test.jsonl")
+    gate = gsm8k_gate(tested)
+    reasons = gate.reasons(prompts(*(planted(text, i) for i, text in enumerate(tested))))
+    assert float(np.mean([bool(reason) for reason in reasons])) >= recall
+
+
+@needs_gsm8k
+def test_gsm8k_training_questions_pass() -> None:
+    reasons = gsm8k_gate(questions("test.jsonl")).reasons(prompts(*questions("train.jsonl")))
+    assert float(np.mean([bool(reason) for reason in reasons])) <= 0.005
+
+
+def gsm8k_gate(tested: list[str]) -> Contamination:
+    options = ContaminationOptions(files=("test.jsonl",))
+    return Contamination(options, World(read_texts=lambda path: tested))
