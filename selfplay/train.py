@@ -55,7 +55,7 @@ class TrainConfig:
     data: str = ""
     """Recorded groups or comparisons: JSON Lines, CSV, Parquet or a saved `datasets` directory."""
     layout: str = "auto"
-    """`groups`, `comparisons`, `demonstrations`, `gsm8k_solutions`, or `auto`: told by the columns."""
+    """`groups`, `comparisons`, `demonstrations`, `gsm8k_solutions`; `auto`: told by the columns."""
     model: PolicyConfig = field(default_factory=PolicyConfig, metadata={"shorthand": "path"})
     solver: SolverConfig = field(default_factory=SolverConfig)
     seed: int = 0

@@ -71,7 +71,7 @@ def test_demonstrations_are_imitated_one_to_a_prompt(job: Callable[..., Any]) ->
 
 
 def test_a_demonstration_without_text_is_named(job: Callable[..., Any]) -> None:
-    with pytest.raises(DataError, match="data.jsonl, line 1: expected 'completion', a text"):
+    with pytest.raises(DataError, match=r"data\.jsonl, line 1: expected 'completion', a text"):
         job([{"prompt": "say one", "completion": None}], "solver.objective=sft")
 
 

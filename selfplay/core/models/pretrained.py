@@ -220,7 +220,7 @@ def dtype_of(name: str) -> torch.dtype:
 
 
 def device_of(name: str) -> torch.device:
-    """The device called `name`. Raises ModelError for an unknown one, or CUDA where there is none."""
+    """The device called `name`. Raises ModelError if it is unknown, or CUDA and not there."""
     if name not in DEVICES:
         raise ModelError(f"Unknown device '{name}'; {nearest(name, DEVICES)}")
     if name == "cuda" and not torch.cuda.is_available():
