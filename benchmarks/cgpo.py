@@ -49,9 +49,9 @@ def measure() -> Measurement:
             "The proxy gives two thirds for an answer that ends on 0, 5 or a vowel, and one third "
             "for the right answer. Mean ± half the 95 % interval (Student's t) over "
             f"{config.seeds} seeds; proxy over the first and last {ENDING} rounds; accuracy by the "
-            "verifier on the same 256 held-out items in every run, before and after. One judge of the "
-            "mixture is that verifier, on the training prompts; `crpg_form_only` has the judge of "
-            "the form alone.\n\n"
+            "verifier on the same 256 held-out items in every run, before and after. One judge of "
+            "the mixture is that verifier, on the training prompts; `crpg_form_only` has the judge "
+            "of the form alone.\n\n"
             "![Proxy and accuracy by round](../benchmarks/results/cgpo.svg)"
         ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from creator.tables import estimators, samplers
 from selfplay.core.components import NoOptions, Row, Table, component, components
 from selfplay.core.errors import ConfigError
 
@@ -58,18 +59,8 @@ class LengthOptions:
     """None: whatever leaves room for an answer in the model's context."""
 
 
-ESTIMATORS: Table = {
-    "regret_gap": Row(
-        "creator.estimate:regret_gap", NoOptions, "max − min of the group's rewards (eva's default)"
-    ),
-    "uniform": Row("creator.estimate:uniform", NoOptions, "1 for every prompt: selects nothing"),
-}
-
-SAMPLERS: Table = {
-    "proportional": Row(
-        "creator.sample:proportional", NoOptions, "without replacement, in proportion to the score"
-    ),
-}
+ESTIMATORS: Table = estimators.ROWS
+SAMPLERS: Table = samplers.ROWS
 
 OPERATORS: Table = {
     "harder": Row("creator.operators:CurriculumEdit", HarderOptions, "one attribute a level up"),
@@ -107,7 +98,9 @@ class CreatorConfig:
     attempts: int = 5
     """How often a child that was turned down is tried again with another operator."""
     estimator: Any = component("regret_gap", ESTIMATORS)
+    """Not every one can be used in a run: some read repeated judgements, or several policies."""
     sampler: Any = component("proportional", SAMPLERS)
+    """`thompson` draws by the outcomes that the estimator remembers, as `posterior` does."""
     operators: Any = components(("harder", "easier", "sideways", "fresh"), OPERATORS)
     gates: Any = components(("duplicate", "length"), GATES)
     """What a child must pass, besides not being held out, which is no choice."""

@@ -6,43 +6,28 @@ those that pass every gate make up most of the next round, and originals fill it
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
 from creator.config import CreatorConfig
 from creator.difficulty import mean_difficulty
-from creator.estimate import Metric, estimate
 from creator.gates import Gate, Heldout, Surroundings, admit
+from creator.memory import Archive, Eligible, History, Memory
 from creator.operators import Child, Operator
-from creator.sample import Sampler
+from creator.samplers.candidates import Sampler
 from selfplay.core.gym import Spaces
 from selfplay.core.seeding import Seed
 from selfplay.core.types import (
     GENERATED,
     Composition,
-    Estimate,
     Group,
     Now,
     Probe,
     Prompt,
     Rejection,
 )
-
-
-class Archive(Protocol):
-    """What the creator asks of the run's ledger."""
-
-    def known(self, ids: Collection[str]) -> set[str]:
-        """Which of these prompts the run holds."""
-
-    def prompts(self, ids: Sequence[str]) -> list[Prompt]:
-        """The prompts with these ids, in their order."""
-
-    def estimates(self, since: int = 0) -> list[Estimate]:
-        """Every estimate made in round `since` or later, oldest first."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +78,30 @@ class Creator:
     """Composes the prompts of a round."""
 
     def __init__(
-        self, config: CreatorConfig, archive: Archive, surroundings: Surroundings, spaces: Spaces
+        self,
+        config: CreatorConfig,
+        archive: Archive,
+        surroundings: Surroundings,
+        spaces: Spaces,
+        history: History,
+        seed: Seed,
     ) -> None:
+        """Takes its collaborators.
+
+        Args:
+            config: what was configured.
+            archive: the run's ledger.
+            surroundings: what the gates are told.
+            spaces: the difficulty spaces of puzzles.
+            history: the judged groups that an earlier round was composed from.
+            seed: of the run.
+
+        Raises:
+            ConfigError: the estimator reads what groups do not hold.
+        """
         self._config = config
-        self._archive = archive
         self._spaces = spaces
-        self._metric: Metric = config.estimator.build()
+        self._memory = Memory(config, archive, history, seed)
         self._sample: Sampler = config.sampler.build()
         self._operators = [
             NamedOperator(choice.name, choice.options.weight, choice.build(spaces))
@@ -118,18 +121,20 @@ class Creator:
         """The next round's prompts, from the last round's judged groups and the originals.
 
         Without candidates (the first round), or without children that pass, originals take their
-        place. The result is a function of the arguments and the archive.
+        place. The result is a function of the arguments, the archive and the history.
         """
         if self._config.fresh_samples and previous:
             asked = [group.prompt for group in previous]
             previous = probe(asked, self._config.fresh_samples)
-        candidates, estimates = self._candidates(now, previous)
-        drawn = self._draw(candidates, originals, self._config.batch, now, seed)
+        measured = self._memory.measure(now.round, previous)
+        eligible = self._memory.eligible(now, measured)
+        drawn = self._draw(eligible, originals, self._config.batch, now, seed)
         metrics = drawn.metrics | mean_difficulty(drawn.prompts, self._spaces)
         if self._config.fresh_samples:
             lengths = [r.length for group in previous for r in group.responses]
             metrics[GENERATED] = float(sum(lengths))
-        return Composition(drawn.prompts, tuple(estimates), tuple(drawn.rejections), metrics)
+        estimates = tuple(self._memory.estimates(measured))
+        return Composition(drawn.prompts, estimates, tuple(drawn.rejections), metrics)
 
     def refill(
         self,
@@ -144,13 +149,14 @@ class Creator:
         They come about as those of `compose` do, and the round's own groups are among those that
         parents are drawn from. None of them was asked in this round.
         """
-        candidates, _ = self._candidates(now, groups)
+        measured = self._memory.measure_within(now.round, groups, seed.at("estimate"))
+        eligible = self._memory.eligible(now, measured)
         asked = frozenset(group.prompt.id for group in groups)
-        return self._draw(candidates, originals, count, now, seed, asked)
+        return self._draw(eligible, originals, count, now, seed, asked)
 
     def _draw(
         self,
-        candidates: Sequence[tuple[Prompt, float]],
+        eligible: Eligible,
         originals: Sequence[Prompt],
         count: int,
         now: Now,
@@ -158,37 +164,17 @@ class Creator:
         asked: frozenset[str] = frozenset(),
     ) -> Drawn:
         """Up to `count` prompts that are not among those asked, children first."""
-        wanted = round(self._config.evolved * count) if candidates else 0
-        parents = self._parents(candidates, count, seed.at("parents")) if wanted else []
+        wanted = round(self._config.evolved * count) if eligible else 0
+        parents = self._parents(eligible, count, seed.at("parents")) if wanted else []
         children, rejections = self._evolve(parents, wanted, now, seed.at("evolve"), asked)
         taken = asked | children.keys()
         rest = self._fill(originals, count - len(children), taken, seed.at("originals"))
         return Drawn(children, rest, parents, rejections)
 
-    def _candidates(
-        self, now: Now, previous: Sequence[Group]
-    ) -> tuple[list[tuple[Prompt, float]], list[Estimate]]:
-        """Whom parents may be drawn from, each with its value, and the estimates made now.
-
-        A stored estimate made under another judging fingerprint is stale and left out.
-        """
-        config = self._config
-        fresh = estimate(previous, config.estimator.name, self._metric, now.round)
-        values: dict[str, float] = {}
-        for stored in self._archive.estimates(now.round - config.memory + 1):
-            if stored.fingerprint == now.fingerprint and stored.metric == config.estimator.name:
-                values[stored.prompt_id] = stored.value
-        values |= {made.prompt_id: made.value for made in fresh}
-        prompts = self._archive.prompts(list(values))
-        return list(zip(prompts, values.values(), strict=True)), fresh
-
-    def _parents(
-        self, candidates: Sequence[tuple[Prompt, float]], size: int, seed: Seed
-    ) -> list[Prompt]:
+    def _parents(self, eligible: Eligible, size: int, seed: Seed) -> list[Prompt]:
         """Distinct parents for a round of `size`, drawn by their values."""
         count = max(1, round(self._config.parents * size))
-        values = np.array([value for _, value in candidates])
-        return [candidates[i][0] for i in self._sample(values, count, seed.numpy())]
+        return [eligible.prompts[i] for i in self._sample(eligible.columns, count, seed.numpy())]
 
     def _evolve(
         self, parents: Sequence[Prompt], wanted: int, now: Now, seed: Seed, asked: frozenset[str]

@@ -10,9 +10,11 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from creator.creator import Creator
+from creator.estimators.trial import usable
 from creator.gates import Surroundings
 from meta.meta import Meta
 from selfplay.config import Loaded, differences
@@ -25,7 +27,7 @@ from selfplay.data.recorded import read_recorded, to_group
 from selfplay.data.sources import dealt, gym_spaces
 from selfplay.data.split import without
 from selfplay.environment import environment
-from selfplay.game import Game
+from selfplay.game import Game, estimated_from
 from selfplay.ledger import Ledger
 from selfplay.ledger.lock import RunLock
 from selfplay.paths import LEDGER, POLICY, model_directory
@@ -68,6 +70,7 @@ def open_game(loaded: Loaded[RunConfig], directory: Path) -> Iterator[Game]:
         material = material or gather(config)
         meta = Meta(config.meta, tasks=task_judges(config))
         check_solver(config.solver)
+        usable(config.creator.estimator)
         solver = Solver(config.solver, load_policy(config))
         stack.callback(solver.dismiss)
         if ledger is None:
@@ -203,7 +206,14 @@ def seat(
         directory=directory,
         seed=seed,
         ledger=ledger,
-        creator=Creator(config.creator, ledger, surroundings, material.spaces),
+        creator=Creator(
+            config.creator,
+            ledger,
+            surroundings,
+            material.spaces,
+            partial(estimated_from, ledger),
+            seed,
+        ),
         solver=solver,
         meta=meta,
         rollouts=Rollouts(ledger, solver, sampling, seed, config.chunk, samples_of(config)),

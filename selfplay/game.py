@@ -38,6 +38,8 @@ TRAIN = "train"
 """Label of the groups that a round learns from."""
 BASELINE = "baseline"
 """Label of the groups that their rewards are calibrated against, where the solver asks for them."""
+PROBE = "probe:0"
+"""Label of the groups that the creator asks for, to estimate from."""
 
 
 @dataclass
@@ -110,6 +112,14 @@ def compose(game: Game, t: int) -> Iterator[Progress]:
         game.ledger.add_composition(t, composition)
         stage.metrics = dict(composition.metrics)
     yield Progress(t, "compose", 1, 1)
+
+
+def estimated_from(ledger: Ledger, t: int) -> list[Group]:
+    """The judged groups that the estimates of round t rest on.
+
+    Those that the creator asked for itself, or those of the round before.
+    """
+    return ledger.groups(t, PROBE) or ledger.groups(t - 1, TRAIN)
 
 
 def attempt(game: Game, t: int) -> Iterator[Progress]:

@@ -7,9 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from creator.config import ESTIMATORS
-from creator.estimate import Metric, estimate
+from creator.estimators.evidence import Estimator, Evidence, evidence_of
+from creator.estimators.trial import REWARDS, lacking
 from selfplay.core.components import find_row, load_attribute
+from selfplay.core.errors import ConfigError
+from selfplay.core.seeding import Seed
 from selfplay.core.types import Group
 
 EXCERPT = 80
@@ -68,22 +73,48 @@ class Ranking:
 
 
 def rank(groups: Sequence[Group], metrics: Sequence[str] | None = None) -> list[Ranking]:
-    """A ranking by each of the metrics (None: every one there is, with its default options).
+    """A ranking by each of the metrics, with its default options.
+
+    Without metrics, by every one that reads rewards alone. Those that are named may also read
+    tokens, log-probabilities and tasks, as far as they were recorded.
 
     Raises:
-        ConfigError: a metric is unknown.
+        ConfigError: a metric is unknown, or reads what groups do not hold.
     """
-    rankings = []
-    for name in metrics or list(ESTIMATORS):
-        row = find_row(name, ESTIMATORS, "metric")
-        metric: Metric = load_attribute(row.factory)(row.options())
-        rankings.append(rank_by(groups, name, metric))
-    return rankings
+    evidence = recorded_evidence(groups)
+    if not metrics:
+        everyone = {name: metric_called(name) for name in ESTIMATORS}
+        measures = {name: of for name, of in everyone.items() if not lacking(of, REWARDS)}
+    else:
+        measures = {name: metric_called(name) for name in metrics}
+        for name, measure in measures.items():
+            reason = lacking(measure, evidence)
+            if reason:
+                raise ConfigError(f"metric: groups cannot be ranked by '{name}': {reason}")
+    return [rank_by(groups, evidence, name, measure) for name, measure in measures.items()]
 
 
-def rank_by(groups: Sequence[Group], name: str, metric: Metric) -> Ranking:
+def metric_called(name: str) -> Estimator:
+    """The estimator of that name, with its default options.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    row = find_row(name, ESTIMATORS, "metric")
+    metric: Estimator = load_attribute(row.factory)(row.options())
+    return metric
+
+
+def recorded_evidence(groups: Sequence[Group]) -> Evidence:
+    """What estimators read of the groups: one row each, nothing remembered."""
+    codes: dict[str, int] = {}
+    tasks_P = [codes.setdefault(group.prompt.task, len(codes)) for group in groups]
+    return evidence_of(groups, 0, np.array(tasks_P, dtype=np.int64))
+
+
+def rank_by(groups: Sequence[Group], evidence: Evidence, name: str, metric: Estimator) -> Ranking:
     """The ranking by one metric; ties stay in the order of the groups."""
-    values = [made.value for made in estimate(groups, name, metric, 0)]
+    values = metric(evidence, Seed(0, ("estimate", name)).numpy()).values_P.tolist()
     known = [i for i, value in enumerate(values) if not math.isnan(value)]
     tied = Counter(values[i] for i in known)
     order = sorted(known, key=lambda i: -values[i])

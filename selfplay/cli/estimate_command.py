@@ -1,4 +1,4 @@
-"""`selfplay estimate`: ranks recorded groups by every metric, without a run or a model."""
+"""`selfplay estimate`: ranks recorded groups by informativeness, without a run or a model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ def estimate(
     metric: Annotated[list[str] | None, typer.Option(help="Only this metric; repeatable.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Every prompt, as JSON Lines.")] = False,
 ) -> None:
-    """Rank recorded prompts by how informative they are, by each metric; say where ties are."""
+    """Rank recorded prompts by how informative they are; say where ties are.
+
+    Ranks by every metric that reads rewards alone, or by those named with --metric.
+    """
     from selfplay.data.recorded import read_recorded, to_group
     from selfplay.ranking import rank
 

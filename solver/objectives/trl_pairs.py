@@ -4,6 +4,10 @@ DPO: -log σ(β [(log π - log π_ref)(chosen) - (log π - log π_ref)(rejected)
 arXiv 2305.18290; with the round's start as the reference and fresh pairs each round it is online
 iterative DPO (RLHFlow). `hinge`, `ipo`, `lddpo` and `dpo_norm` are other losses of the same
 trainer. Responses keep their recorded tokens: a truncated one gets no end-of-sequence token.
+
+LD-DPO (Liu et al., 2024, arXiv 2409.06411, equation 10) discounts the same tokens of policy and
+reference. TRL does so to the policy; what it is handed of the reference is discounted here. Losses
+that couple the pairs of a batch are computed on an optimiser step as a whole.
 """
 
 from __future__ import annotations
@@ -11,16 +15,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from trl import DPOConfig, DPOTrainer
 
 from solver.config import SolverConfig
+from solver.examples.pairs import Pair, Pairing
 from solver.learning.batches import padded_rows, response_mask
 from solver.learning.plan import Loss, Pass, Plan
-from solver.learning.stage import Stage
+from solver.learning.stage import Stage, TokenLogps
 from solver.learning.trl_options import check_trl_options
 from solver.objectives.objective import PlannedObjective
 from solver.objectives.pairs import pair_steps, pairing_metrics
+from solver.objectives.rows.trl import COUPLED_DPO_LOSSES
 from solver.objectives.trl_loss import LossOnly, TrlLoss
 
 
@@ -41,41 +48,56 @@ class TrlPairs(PlannedObjective):
         """As `PlannedObjective.plan`."""
         return self.plan_of(stage, self._pairing(stage.groups, stage.seed.at("pairs")))
 
-    def plan_of(self, stage: Stage, pairing: Any) -> Plan:
+    def plan_of(self, stage: Stage, pairing: Pairing) -> Plan:
         """The plan for pairs that were made already."""
         metrics = pairing_metrics(stage, pairing)
         if not pairing.pairs:
             return Plan((), metrics)
-        trl = TrlLoss(RecordedDpoTrainer, DPOConfig, stage, self._trl_options())
+        options = {"precompute_ref_log_probs": True, **self.options.trl()}
+        trl = TrlLoss(RecordedDpoTrainer, DPOConfig, stage, options)
+        coupled = options["loss_type"] in COUPLED_DPO_LOSSES
+        tail_weight = options.get("ld_alpha", 1.0)
 
         def passed(chunk: Sequence[int], share: float) -> Pass:
-            pairs = [pairing.pairs[i] for i in chunk]
-            places = [(p.group, p.chosen) for p in pairs] + [(p.group, p.rejected) for p in pairs]
-            inputs, tokens = self._collated(stage, places)
+            inputs, tokens = _collated(stage, [pairing.pairs[i] for i in chunk], tail_weight)
 
             def loss() -> Loss:
                 return trl(inputs), {}
 
             return Pass(loss, share, tokens, inputs)
 
-        return Plan(pair_steps(stage, pairing.pairs, False, passed), metrics, trl.metrics)
+        return Plan(pair_steps(stage, pairing.pairs, coupled, passed), metrics, trl.metrics)
 
-    def _trl_options(self) -> dict[str, Any]:
-        return {"precompute_ref_log_probs": True, **self.options.trl()}
 
-    def _collated(
-        self, stage: Stage, places: Sequence[tuple[int, int]]
-    ) -> tuple[dict[str, torch.Tensor], int]:
-        """TRL's inputs: the chosen rows, then the rejected ones."""
-        rows = stage.rows(places)
-        reference = stage.reference_logps(places, "round_start")
-        ids_BL = padded_rows(rows, stage.policy.pad_id)
-        chosen_B, rejected_B = torch.tensor([float(r.sum(dtype=float)) for r in reference]).chunk(2)
-        lengths_B1 = torch.tensor([[row.length] for row in rows])
-        return {
-            "input_ids": ids_BL,
-            "attention_mask": (torch.arange(ids_BL.size(1)) < lengths_B1).long(),
-            "completion_mask": response_mask(rows),
-            "ref_chosen_logps": chosen_B,
-            "ref_rejected_logps": rejected_B,
-        }, sum(row.length for row in rows)
+def _collated(
+    stage: Stage, pairs: Sequence[Pair], tail_weight: float
+) -> tuple[dict[str, torch.Tensor], int]:
+    """TRL's inputs, the chosen rows before the rejected ones, and their tokens."""
+    chosen = [(pair.group, pair.chosen) for pair in pairs]
+    rejected = [(pair.group, pair.rejected) for pair in pairs]
+    rows = stage.rows([*chosen, *rejected])
+    reference = stage.reference_logps([*chosen, *rejected], "round_start")
+    ids_BL = padded_rows(rows, stage.policy.pad_id)
+    lengths_B1 = torch.tensor([[row.length] for row in rows])
+    both = zip(reference[: len(pairs)], reference[len(pairs) :], strict=True)
+    sums_P2 = torch.tensor([_reference_sums(*logps, tail_weight) for logps in both])
+    return {
+        "input_ids": ids_BL,
+        "attention_mask": (torch.arange(ids_BL.size(1)) < lengths_B1).long(),
+        "completion_mask": response_mask(rows),
+        "ref_chosen_logps": sums_P2[:, 0],
+        "ref_rejected_logps": sums_P2[:, 1],
+    }, sum(row.length for row in rows)
+
+
+def _reference_sums(
+    chosen_T: TokenLogps, rejected_T: TokenLogps, tail_weight: float
+) -> tuple[float, float]:
+    """log π_ref of a pair's responses; tokens past the shorter one's length weigh `tail_weight`."""
+    shared = min(len(chosen_T), len(rejected_T))
+
+    def weighted(logps_T: TokenLogps) -> float:
+        head, tail = (part.sum(dtype=np.float64) for part in np.split(logps_T, [shared]))
+        return float(head + tail_weight * tail)
+
+    return weighted(chosen_T), weighted(rejected_T)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -63,11 +63,14 @@ def config(**changes: object) -> CreatorConfig:
     return load_values(values, "test", CreatorConfig).config
 
 
-def make(shelf: Shelf, options: CreatorConfig) -> Creator:
+def make(
+    shelf: Shelf, options: CreatorConfig, history: Mapping[int, Sequence[Group]] | None = None
+) -> Creator:
     surroundings = Surroundings(
         shelf.known, frozenset(), lambda ps: [len(p.text) for p in ps], max_tokens=1000
     )
-    return Creator(options, shelf, surroundings, SPACES)
+    earlier = history or {}
+    return Creator(options, shelf, surroundings, SPACES, lambda t: earlier.get(t, ()), Seed(0))
 
 
 def no_probe(prompts: Sequence[Prompt], n: int) -> list[Group]:
@@ -153,14 +156,20 @@ def test_repeat_asks_parents_again_with_the_lineage_they_have() -> None:
 
 def test_memory_keeps_earlier_prompts_and_drops_those_of_another_judge() -> None:
     originals = puzzles(40)
+    judges = ("judge-1", "judge-0")
+    asked = [
+        replace(group(p, [0, 1]), fingerprint=judge)
+        for p, judge in zip(originals[20:22], judges, strict=True)
+    ]
     old = [
-        Estimate(p.id, "regret_gap", 1.0, 2, round=1, policy_version=0, fingerprint=judge)
-        for p, judge in zip(originals[20:22], ("judge-1", "judge-0"), strict=True)
+        Estimate(g.prompt.id, "regret_gap", 1.0, 2, 1, policy_version=0, fingerprint=g.fingerprint)
+        for g in asked
     ]
     shelf = Shelf(originals, old)
     options = config(memory=5, operators=["fresh"])
     groups = [group(originals[0], [1, 1])]
-    made = make(shelf, options).compose(NOW, groups, originals, no_probe, Seed(0))
+    creator = make(shelf, options, {1: asked})
+    made = creator.compose(NOW, groups, originals, no_probe, Seed(0))
     parents = [prompt.lineage.parents[0] for prompt in made.prompts[: int(made.metrics["evolved"])]]
     assert originals[20].id in parents
     assert originals[21].id not in parents

@@ -50,7 +50,7 @@ class GpoOptions(CheckedPairOptions):
     beta: float = 0.1
     """β: scale of the gap; where a function has a margin, it is reached at Δ = 1/β."""
     function: str = "logistic"
-    """f: one of `GPO_FUNCTIONS`."""
+    """f: `logistic`, `hinge`, `squared`, `exponential`, `truncated_quadratic` or `savage`."""
 
     def check(self, where: str) -> None:
         """As `CheckedPairOptions.check`."""

@@ -26,6 +26,10 @@ DPO_LOSSES = (
     "sft",
     "sigmoid_norm",
 )
+"""TRL's names."""
+
+COUPLED_DPO_LOSSES = ("aot", "aot_unpaired", "sft")
+"""Those that are no mean over pairs: they sort over the batch, or divide by its tokens."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,10 @@ class DpoOptions(PairOptions):
     beta: float = 0.1
     """Strength of the tie to the reference."""
     loss_type: str = "sigmoid"
-    """One of `DPO_LOSSES`, TRL's names."""
+    """TRL's name: `sigmoid` (DPO), `hinge`, `ipo`, `exo_pair`, `nca_pair`, `robust`, `bco_pair`,
+    `sppo_hard`, `aot`, `aot_unpaired`, `apo_zero`, `apo_down`, `discopop`, `sft` or `sigmoid_norm`.
+    `aot` and `aot_unpaired` sort over an optimiser step and `sft` divides by its tokens: with these
+    a step is one pass, whatever `solver.micro_batch_tokens`."""
 
     def check(self, where: str) -> None:
         """Refuses impossible values.

@@ -1,0 +1,46 @@
+"""Whether an estimator gets what it reads, found out by asking it for an estimate."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from creator.estimators.evidence import Estimator, Evidence, State
+from selfplay.core.components import Choice
+from selfplay.core.errors import ConfigError
+
+REWARDS = Evidence(np.array([[0.0, 1.0]]))
+"""One prompt of which only the rewards are known."""
+
+JUDGED = Evidence(
+    rewards_PG=np.array([[0.0, 1.0]]),
+    tokens_PG=np.array([[1.0, 2.0]]),
+    logps_PG=np.array([[-1.0, -2.0]]),
+    tasks_P=np.zeros(1, np.int64),
+    state=State.new(1),
+)
+"""One prompt with the columns that a judged group of a run has."""
+
+
+def lacking(estimator: Estimator, evidence: Evidence) -> str:
+    """Why no estimate can be made of such evidence; empty if one can."""
+    try:
+        estimator(evidence, np.random.default_rng(0))
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def usable(choice: Choice) -> Estimator:
+    """The estimator that was chosen.
+
+    Raises:
+        ConfigError: it reads what a run's groups do not hold.
+    """
+    estimator: Estimator = choice.build()
+    reason = lacking(estimator, JUDGED)
+    if reason:
+        raise ConfigError(
+            f"creator.estimator: expected one that reads rewards, tokens, log-probabilities and "
+            f"tasks, which are what a run records; found '{choice.name}': {reason}. Choose another"
+        )
+    return estimator

@@ -1,0 +1,183 @@
+"""Every estimator and every sampler composes rounds, from the configuration to the prompts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+
+from creator.config import ESTIMATORS, SAMPLERS, CreatorConfig
+from creator.creator import Creator
+from creator.gates import Surroundings
+from selfplay.config import load_values
+from selfplay.core.errors import ConfigError
+from selfplay.core.seeding import Seed
+from selfplay.core.types import (
+    Composition,
+    Estimate,
+    Group,
+    Now,
+    Prompt,
+    Response,
+    Verdict,
+    user,
+)
+
+REFUSED = {"corrected_variance", "corrected_gap", "judge_disagreement", "policy_disagreement"}
+PROMPTS = [Prompt(user(f"question {i}"), task=f"task {i % 3}") for i in range(30)]
+ROUNDS = 4
+
+
+@dataclass
+class Shelf:
+    """An archive in memory of a run whose solver answers by its own luck."""
+
+    made: list[Estimate] = field(default_factory=list)
+
+    def known(self, ids: Collection[str]) -> set[str]:
+        return set(ids)
+
+    def prompts(self, ids: Sequence[str]) -> list[Prompt]:
+        held = {prompt.id: prompt for prompt in PROMPTS}
+        return [held[id_] for id_ in ids]
+
+    def estimates(self, since: int = 0) -> list[Estimate]:
+        return [made for made in self.made if made.round >= since]
+
+
+def options(**changes: object) -> CreatorConfig:
+    values = {"batch": 10, "memory": 3, "operators": ["repeat"], "gates": [], **changes}
+    return load_values(values, "test", CreatorConfig).config
+
+
+def seated(config: CreatorConfig, shelf: Shelf, history: Mapping[int, Sequence[Group]]) -> Creator:
+    surroundings = Surroundings(shelf.known, frozenset(), lambda ps: [1] * len(ps), 1000)
+    return Creator(config, shelf, surroundings, {}, lambda t: history[t], Seed(7))
+
+
+def answered(prompts: Sequence[Prompt], t: int) -> list[Group]:
+    """Judged groups of four responses, by rewards that name the prompt and the round."""
+    groups = []
+    for prompt in prompts:
+        rng = np.random.default_rng([int(prompt.id, 16), t])
+        rate = rng.random()
+        responses = tuple(
+            Response("x", np.arange(n, dtype=np.int32), -rng.random(n, dtype=np.float32), "stop")
+            for n in rng.integers(1, 9, size=4)
+        )
+        verdicts = [Verdict(float(rng.random() < rate)) for _ in responses]
+        asked = Group(prompt, responses, "train", policy_version=t)
+        groups.append(asked.judged(verdicts, "judge"))
+    return groups
+
+
+def rounds(config: CreatorConfig, *, resumed: bool) -> list[Composition]:
+    """The compositions of a run; `resumed` seats a new creator before every round."""
+    shelf, history = Shelf(), {1: answered(PROMPTS[:12], 0)}
+    creator = seated(config, shelf, history)
+    found = []
+    for t in range(1, ROUNDS + 1):
+        if resumed:
+            creator = seated(config, shelf, history)
+        now = Now(t, t - 1, "judge")
+        made = creator.compose(now, history[t], PROMPTS, unasked, Seed(7).at(t, "compose"))
+        shelf.made += made.estimates
+        if resumed:
+            creator = seated(config, shelf, history)
+        groups = answered(made.prompts, t)
+        drawn = creator.refill(now, groups, PROMPTS, 3, Seed(7).at(t, "refill"))
+        history[t + 1] = [*groups, *answered(drawn.prompts, t)]
+        found += [made, replace(made, prompts=drawn.prompts)]
+    return found
+
+
+def unasked(prompts: Sequence[Prompt], n: int) -> list[Group]:
+    raise AssertionError("nothing may be generated")
+
+
+def assert_plays_alike_when_resumed(config: CreatorConfig) -> None:
+    whole, resumed = (rounds(config, resumed=flag) for flag in (False, True))
+    for one, other in zip(whole, resumed, strict=True):
+        assert [p.id for p in one.prompts] == [p.id for p in other.prompts]
+        # As text, for NaN differs from itself.
+        assert list(map(repr, one.estimates)) == list(map(repr, other.estimates))
+    assert all(len(made.prompts) == 10 for made in whole[::2])
+    assert all(made.metrics["evolved"] > 0 for made in whole)
+
+
+@pytest.mark.parametrize("name", sorted(ESTIMATORS.keys() - REFUSED))
+def test_an_estimator_composes_rounds_and_a_resumed_run_the_same(name: str) -> None:
+    config = options(estimator=name)
+    assert_plays_alike_when_resumed(config)
+    made = rounds(config, resumed=False)[0].estimates
+    assert {estimate.metric for estimate in made} == {name}
+    assert any(math.isfinite(estimate.value) for estimate in made)
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLERS))
+@pytest.mark.parametrize("estimator", ["regret_gap", "posterior", "category_bandit"])
+def test_a_sampler_composes_rounds_and_a_resumed_run_the_same(name: str, estimator: str) -> None:
+    assert_plays_alike_when_resumed(options(sampler=name, estimator=estimator))
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_an_estimator_of_what_no_run_records_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"creator.estimator: .* found '{name}': .* needs"):
+        seated(options(estimator=name), Shelf(), {})
+
+
+def test_a_refused_estimator_is_found_inside_of_another() -> None:
+    nested = {"name": "split_halves", "of": {"name": "per_token", "of": "corrected_gap"}}
+    with pytest.raises(ConfigError, match="'corrected_gap' needs judgements_PGJ"):
+        seated(options(estimator=nested), Shelf(), {})
+
+
+def test_the_posterior_remembers_earlier_rounds() -> None:
+    groups = answered(PROMPTS[:1], 0)
+    [first] = compositions({1: groups}, "posterior")
+    *_, second = compositions({1: groups, 2: groups}, "posterior")
+    assert first.estimates[0].value != second.estimates[0].value
+
+
+def test_what_is_stored_is_the_value_of_the_half_that_did_not_choose() -> None:
+    verdicts = [Verdict(reward) for reward in (0.0, 1.0, 0.0, 1.0, 0.0)]
+    answers = answered(PROMPTS[:1], 0)[0].responses
+    group = Group(PROMPTS[0], (*answers, answers[0]), "train", 0).judged(verdicts, "judge")
+    [made] = compositions({1: [group]}, {"name": "split_halves", "of": "regret_gap"})
+    [estimate] = made.estimates
+    assert estimate.n == 2  # of five, three choose
+    assert estimate.value in (0.0, 1.0)
+
+
+def test_groups_of_one_prompt_are_one_estimate() -> None:
+    [group] = answered(PROMPTS[:1], 0)
+    same = group.judged([Verdict(1.0)] * 4, "judge")
+    other = group.judged([Verdict(0.25)] * 4, "judge")
+    [made] = compositions({1: [same, other]}, "regret_gap")
+    [estimate] = made.estimates
+    assert (estimate.value, estimate.n) == (0.75, 8)
+
+
+def test_a_round_composed_twice_is_counted_once() -> None:
+    config, history = options(estimator="posterior"), {1: answered(PROMPTS[:5], 0)}
+    history[2] = answered(PROMPTS[:5], 1)
+
+    def second_round(repeats: int) -> Composition:
+        creator = seated(config, Shelf(), history)
+        for _ in range(repeats):
+            creator.compose(Now(1, 0, "judge"), history[1], PROMPTS, unasked, Seed(1))
+        return creator.compose(Now(2, 1, "judge"), history[2], PROMPTS, unasked, Seed(2))
+
+    assert second_round(1).estimates == second_round(3).estimates
+
+
+def compositions(history: Mapping[int, Sequence[Group]], estimator: object) -> list[Composition]:
+    """Of the rounds that have groups to be estimated from."""
+    creator = seated(options(estimator=estimator), Shelf(), history)
+    return [
+        creator.compose(Now(t, t - 1, "judge"), groups, PROMPTS, unasked, Seed(7).at(t))
+        for t, groups in history.items()
+    ]
