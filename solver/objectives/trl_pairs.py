@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from trl import DPOConfig, DPOTrainer
 
+from selfplay.core.errors import ConfigError
 from solver.config import SolverConfig
 from solver.examples.pairs import Pair, Pairing
 from solver.learning.batches import padded_rows, response_mask
@@ -42,6 +43,12 @@ class TrlPairs(PlannedObjective):
         """Raises ConfigError for TRL options that cannot be passed on."""
         super().__init__(options, config)
         check_trl_options(config.trl, DPOConfig)
+        smoothing = config.trl.get("label_smoothing", 0.0)
+        if options.trl()["loss_type"] == "exo_pair" and not smoothing > 0:
+            raise ConfigError(
+                "solver.objective.loss_type: 'exo_pair' needs solver.trl.label_smoothing above 0 "
+                f"(1e-3 is usual), found {smoothing}."
+            )
         self._pairing = options.pairs.build()
 
     def plan(self, stage: Stage) -> Plan:

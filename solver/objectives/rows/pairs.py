@@ -9,38 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar
 
 from selfplay.core.components import Choice, component
 from selfplay.core.errors import ConfigError, nearest, require
 from solver.examples.table import PAIRINGS
 from solver.objectives.row import ObjectiveRow
-from solver.objectives.rows.pair_options import PairOptions
+from solver.objectives.rows.pair_options import CheckedPairOptions
 
 GPO_FUNCTIONS = ("logistic", "hinge", "squared", "exponential", "truncated_quadratic", "savage")
-
-
-@dataclass(frozen=True)
-class CheckedPairOptions(PairOptions):
-    """Options with lower bounds."""
-
-    ABOVE_ZERO: ClassVar[tuple[str, ...]] = ("beta",)
-    """Fields that are above 0."""
-    NOT_BELOW_ZERO: ClassVar[tuple[str, ...]] = ()
-    """Fields that are 0 or more."""
-
-    def check(self, where: str) -> None:
-        """Refuses impossible values.
-
-        Raises:
-            ConfigError: a value outside its range, or an unknown name.
-        """
-        for name in self.ABOVE_ZERO:
-            value = getattr(self, name)
-            require(value > 0, f"{where}.{name}", "above 0", value)
-        for name in self.NOT_BELOW_ZERO:
-            value = getattr(self, name)
-            require(value >= 0, f"{where}.{name}", "0 or more", value)
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from selfplay.core.errors import ConfigError, nearest, require
 from solver.objectives.row import ObjectiveRow
-from solver.objectives.rows.pair_options import PairOptions
+from solver.objectives.rows.pair_options import CheckedPairOptions
 
 DPO_LOSSES = (
     "sigmoid",
@@ -33,7 +33,7 @@ COUPLED_DPO_LOSSES = ("aot", "aot_unpaired", "sft")
 
 
 @dataclass(frozen=True)
-class DpoOptions(PairOptions):
+class DpoOptions(CheckedPairOptions):
     """Direct preference optimisation."""
 
     beta: float = 0.1
@@ -50,7 +50,7 @@ class DpoOptions(PairOptions):
         Raises:
             ConfigError: a loss that TRL does not have, or β that is not positive.
         """
-        require(self.beta > 0, f"{where}.beta", "above 0", self.beta)
+        super().check(where)
         if self.loss_type not in DPO_LOSSES:
             raise ConfigError(
                 f"{where}.loss_type: TRL has no loss '{self.loss_type}'; "
@@ -63,7 +63,7 @@ class DpoOptions(PairOptions):
 
 
 @dataclass(frozen=True)
-class HingeOptions(PairOptions):
+class HingeOptions(CheckedPairOptions):
     """Hinge loss on the gap (RSO; SLiC normalised by a reference)."""
 
     beta: float = 0.05
@@ -75,8 +75,10 @@ class HingeOptions(PairOptions):
 
 
 @dataclass(frozen=True)
-class IpoOptions(PairOptions):
+class IpoOptions(CheckedPairOptions):
     """Identity preference optimisation, on per-token averages."""
+
+    ABOVE_ZERO: ClassVar[tuple[str, ...]] = ("tau",)
 
     tau: float = 0.1
     """The gap is drawn to 1 / (2 tau)."""
@@ -87,7 +89,7 @@ class IpoOptions(PairOptions):
 
 
 @dataclass(frozen=True)
-class LddpoOptions(PairOptions):
+class LddpoOptions(CheckedPairOptions):
     """Length-desensitised DPO."""
 
     beta: float = 0.1
@@ -99,8 +101,9 @@ class LddpoOptions(PairOptions):
         """Refuses impossible values.
 
         Raises:
-            ConfigError: alpha outside of [0, 1].
+            ConfigError: alpha outside of [0, 1], or β that is not positive.
         """
+        super().check(where)
         require(0 <= self.alpha <= 1, f"{where}.alpha", "0 to 1", self.alpha)
 
     def trl(self) -> dict[str, Any]:
@@ -109,7 +112,7 @@ class LddpoOptions(PairOptions):
 
 
 @dataclass(frozen=True)
-class DpoNormOptions(PairOptions):
+class DpoNormOptions(CheckedPairOptions):
     """DPO on log-ratios divided by their lengths."""
 
     beta: float = 0.1

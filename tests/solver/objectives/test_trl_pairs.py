@@ -15,6 +15,7 @@ import torch
 from transformers import AutoModelForCausalLM
 from trl import DPOConfig, DPOTrainer
 
+from selfplay.config import load_config
 from selfplay.core.components import chosen
 from selfplay.core.documented import field_texts
 from selfplay.core.errors import ConfigError
@@ -24,6 +25,7 @@ from solver.config import PolicyConfig, SolverConfig
 from solver.examples.table import PAIRINGS, AllPairsOptions
 from solver.learning.plan import Loss, Pass, Plan
 from solver.learning.stage import Stage
+from solver.objectives.build import build_objective
 from solver.objectives.objective import PlannedObjective
 from solver.objectives.rows.trl import (
     COUPLED_DPO_LOSSES,
@@ -436,3 +438,17 @@ def test_the_text_of_the_option_names_every_loss() -> None:
 def test_impossible_options_are_refused_by_name(options: Any, name: str) -> None:
     with pytest.raises(ConfigError, match=rf"solver\.objective\.{name}"):
         options.check("solver.objective")
+
+
+@pytest.mark.parametrize("option", ["hinge, beta: 0", "ipo, tau: -1", "lddpo, beta: 0"])
+def test_a_scale_that_is_not_positive_is_refused(option: str) -> None:
+    with pytest.raises(ConfigError, match="above 0"):
+        load_config("tiny", [f"solver.objective={{name: {option}}}"])
+
+
+def test_exo_pair_without_smoothing_is_refused_before_a_model_loads() -> None:
+    solver = load_config(
+        "tiny", ["solver.objective={name: dpo, loss_type: exo_pair}"]
+    ).config.solver
+    with pytest.raises(ConfigError, match="label_smoothing above 0"):
+        build_objective(solver.objective, solver)
