@@ -41,8 +41,8 @@ class Shape:
 
 
 SHAPES = (
-    Shape("1 M parameters, 64 x 8 responses of 38 tokens", 128, 5, 128, 64, 8, 30, 8, 16384),
-    Shape("25 M parameters, 4 x 2 responses of 512 tokens", 512, 6, 4096, 4, 2, 256, 256, 2048),
+    Shape("1 M parameters, 64 x 8 sequences of 38 tokens", 128, 5, 128, 64, 8, 30, 8, 16384),
+    Shape("25 M parameters, 4 x 2 sequences of 512 tokens", 512, 6, 4096, 4, 2, 256, 256, 2048),
 )
 
 OPTIONS: dict[str, tuple[Any, str | None]] = {

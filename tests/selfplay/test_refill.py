@@ -74,8 +74,8 @@ def test_a_round_asks_no_prompt_twice_and_keeps_where_each_came_from(finished: P
 
 
 def test_repeated_parents_do_not_refill_the_round_that_asked_them(tmp_path: Path) -> None:
-    options = ("rounds=2", "evaluation.every=9", "solver.refill=1", "creator.operators=[repeat]")
-    play_out(tmp_path / "run", *options, "creator.gates=[]")
+    repeated = ("creator.operators=[repeat]", "creator.gates=[]", "creator.estimator=uniform")
+    play_out(tmp_path / "run", "rounds=2", "evaluation.every=9", "solver.refill=1", *repeated)
     with Ledger.open(tmp_path / "run" / LEDGER, read_only=True) as ledger:
         assert drawn(ledger, 2) > 0
         ids = [prompt.id for prompt in ledger.composition(2)]
