@@ -86,7 +86,8 @@ def play_round(game: Game, t: int) -> Iterator[Event]:
 def deal(game: Game, t: int) -> Iterator[Progress]:
     """Admits the original prompts, the starting rubric, recorded groups and the first policy."""
     with game.ledger.commit(t, "deal") as stage:
-        game.ledger.add_prompts([*game.originals, *game.heldout])
+        game.ledger.admit(game.originals)
+        game.ledger.add_prompts(game.heldout)
         game.ledger.add_groups(t, TRAIN, 0, game.recorded)
         game.ledger.add_policy(game.solver.version, t, game.policies.save(game.solver), saved=True)
         if game.meta.rubric:

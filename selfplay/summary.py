@@ -121,7 +121,7 @@ def standing(directory: Path) -> Standing:
             round=max(done, default=0),
             rounds=settings["rounds"],
             stage=stages[-1][1] if stages else "none",
-            prompts=ledger.prompt_count(),
+            prompts=ledger.archive_size(),
             rejected=dict(Counter(rejection.reason for rejection in ledger.rejections())),
             tokens=tokens,
             training_tokens=spent,

@@ -20,8 +20,10 @@ if TYPE_CHECKING:  # NumPy takes longer to import than all that the commands nee
     import numpy as np
     from numpy.typing import NDArray
 
-Purpose: TypeAlias = Literal["train", "estimate", "evaluate", "baseline"]
-"""A `baseline` group holds the one response that a prompt's rewards are calibrated against."""
+Purpose: TypeAlias = Literal["train", "estimate", "evaluate", "baseline", "rewrite"]
+"""A `baseline` group holds the one response that a prompt's rewards are calibrated against; the
+prompt of a `rewrite` group asks the creator's rewriter for a child, and its responses are the
+replies."""
 FinishReason: TypeAlias = Literal["stop", "length", "recorded"]
 Level: TypeAlias = int | float
 

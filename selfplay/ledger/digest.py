@@ -20,6 +20,7 @@ QUERIES: dict[str, str] = {
         "SELECT id, messages, task, answer, puzzle, extra, operator, model, seed, round, "
         "policy_version, fingerprint FROM prompts ORDER BY id"
     ),
+    "archive": "SELECT prompt_id FROM archive ORDER BY position",
     "lineage": "SELECT * FROM lineage ORDER BY child, position",
     "compositions": "SELECT * FROM compositions ORDER BY round",
     "composed_prompts": "SELECT * FROM composed_prompts ORDER BY round, position",

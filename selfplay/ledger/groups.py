@@ -2,7 +2,7 @@
 
 A group is found by (round, label, position). A response's text is derived from its token ids and
 is stored only where it cannot be: when there are no token ids, when nothing can decode them, and
-when the response was recorded elsewhere, since its text is then what was scored.
+when another model than the solver may have written it, here or elsewhere.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def add_groups(
         database.write(
             "INSERT INTO responses VALUES (?,?,?,?,?,?)",
             (
-                codec.response_row(id_, position, response, _keeps_text(response, decode))
+                codec.response_row(id_, position, response, _keeps_text(group, response, decode))
                 for id_, group in numbered
                 for position, response in enumerate(group.responses)
             ),
@@ -76,8 +76,9 @@ def _group_row(id_: int, t: int, label: str, position: int, group: Group) -> tup
     )
 
 
-def _keeps_text(response: Response, decode: Decode | None) -> bool:
-    return decode is None or response.finish_reason == "recorded" or not response.length
+def _keeps_text(group: Group, response: Response, decode: Decode | None) -> bool:
+    others = group.purpose == "rewrite" or response.finish_reason == "recorded"
+    return decode is None or others or not response.length
 
 
 def add_verdicts(

@@ -210,22 +210,49 @@ class Ledger:
         return pool.made_by(self._database, operator)
 
     def known(self, ids: Collection[str]) -> set[str]:
-        """Those of `ids` that are there."""
+        """Those of `ids` that were asked anything, if only by a probe."""
         return pool.known(self._database, ids)
 
     def prompt_count(self) -> int:
-        """Prompts, evolved ones included."""
+        """Prompts that were asked anything."""
         return self._count("SELECT count(*) FROM prompts")
 
+    # The archive: prompts that were admitted
+
+    def admit(self, prompts: Sequence[Prompt]) -> None:
+        """Takes the prompts into the archive that are not there yet; those there stay as they are.
+
+        One that was only probed before has the lineage that it is admitted with from now on.
+        """
+        with self.transaction():
+            pool.admit(self._database, prompts)
+            self._recent.forget_prompts(prompts)
+
+    def archived(self, ids: Collection[str]) -> set[str]:
+        """Those of `ids` that were admitted."""
+        return pool.archived(self._database, ids)
+
+    def archive_size(self) -> int:
+        """Prompts that were admitted, evolved ones included, held-out ones left out."""
+        return pool.archive_size(self._database)
+
+    def archive_ids(self, start: int = 0) -> Iterator[str]:
+        """Their ids in order of admission, from the one at place `start`."""
+        return pool.archive_ids(self._database, start)
+
     def add_composition(self, t: int, composition: Composition) -> None:
-        """Writes a round's prompts, those that are new included, its estimates and rejections."""
-        pool.add_composition(self._database, t, composition)
+        """Admits a round's prompts; writes which they are, its estimates and rejections."""
+        with self.transaction():
+            pool.add_composition(self._database, t, composition)
+            self._recent.forget_prompts(composition.prompts)
 
     def extend_composition(
         self, t: int, prompts: Sequence[Prompt], rejections: Sequence[Rejection]
     ) -> None:
-        """Writes further prompts of a round behind those that it has, and their rejections."""
-        pool.extend_composition(self._database, t, prompts, rejections)
+        """Admits further prompts of a round behind those that it has; writes their rejections."""
+        with self.transaction():
+            pool.extend_composition(self._database, t, prompts, rejections)
+            self._recent.forget_prompts(prompts)
 
     def composition(self, t: int) -> tuple[Prompt, ...]:
         """A round's prompts in their order; empty when it has not been composed."""

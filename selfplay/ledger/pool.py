@@ -1,10 +1,14 @@
-"""Prompts, their lineage, and what each round was composed of."""
+"""Prompts, their lineage, which of them were admitted, and what each round was composed of.
+
+A prompt is written when it is first asked anything, a probe included; it joins the archive when it
+is admitted, and only then is its lineage final.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from selfplay.core.errors import LedgerError
 from selfplay.core.types import Composition, Estimate, Prompt, Rejection
@@ -18,6 +22,12 @@ _INSERT = (
     "operator, model, seed, round, policy_version, fingerprint) "
     "VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 )
+_UPDATE = (
+    "UPDATE prompts SET puzzle = ?, extra = ?, operator = ?, model = ?, seed = ?, round = ?, "
+    "policy_version = ?, fingerprint = ? WHERE id = ?"
+)
+_BIRTH = 4
+"""Where in a row of `prompts`, counted from `id`, what is not part of the id begins."""
 # One JSON parameter takes any number of ids; SQLite bounds the number of plain parameters.
 _SELECT = (
     "SELECT id, messages, task, answer, puzzle, extra, "
@@ -35,26 +45,81 @@ _SELECT_PARENTS = (
 def add_prompts(database: Database, prompts: Iterable[Prompt]) -> None:
     """Writes the prompts that are not there yet; of equal prompts the first lineage stays."""
     with database.transaction():
-        unique = {prompt.id: prompt for prompt in reversed(list(prompts))}
+        unique = _first(prompts)
         there = known(database, unique)
-        fresh = [prompt for id_, prompt in reversed(unique.items()) if id_ not in there]
+        fresh = [prompt for id_, prompt in unique.items() if id_ not in there]
         database.write(_INSERT, map(codec.prompt_row, fresh))
-        database.write(
-            "INSERT INTO lineage (child, position, parent) VALUES (?,?,?)",
-            (
-                (prompt.id, position, parent)
-                for prompt in fresh
-                for position, parent in enumerate(prompt.lineage.parents)
-            ),
-        )
+        _add_lineage(database, fresh)
+
+
+def _first(prompts: Iterable[Prompt]) -> dict[str, Prompt]:
+    """By id, the first of equal prompts."""
+    unique: dict[str, Prompt] = {}
+    for prompt in prompts:
+        unique.setdefault(prompt.id, prompt)
+    return unique
+
+
+def _add_lineage(database: Database, prompts: Sequence[Prompt]) -> None:
+    database.write(
+        "INSERT INTO lineage (child, position, parent) VALUES (?,?,?)",
+        (
+            (prompt.id, position, parent)
+            for prompt in prompts
+            for position, parent in enumerate(prompt.lineage.parents)
+        ),
+    )
+
+
+def admit(database: Database, prompts: Sequence[Prompt]) -> None:
+    """Takes the prompts into the archive that are not there yet, in their order.
+
+    One that was only probed before has the lineage that it is admitted with from now on.
+    """
+    with database.transaction():
+        unique = _first(prompts)
+        there = archived(database, unique)
+        fresh = [prompt for id_, prompt in unique.items() if id_ not in there]
+        probed = known(database, [prompt.id for prompt in fresh])
+        _write_birth(database, [prompt for prompt in fresh if prompt.id in probed])
+        add_prompts(database, fresh)
+        database.write("INSERT INTO archive (prompt_id) VALUES (?)", [(p.id,) for p in fresh])
+
+
+def _write_birth(database: Database, prompts: Sequence[Prompt]) -> None:
+    """Replaces what is said of these prompts' birth."""
+    database.write("DELETE FROM lineage WHERE child = ?", [(prompt.id,) for prompt in prompts])
+    _add_lineage(database, prompts)
+    database.write(_UPDATE, [(*codec.prompt_row(p)[_BIRTH:], p.id) for p in prompts])
+
+
+def archived(database: Database, ids: Collection[str]) -> set[str]:
+    """Those of `ids` that were admitted."""
+    return _among(database, "SELECT prompt_id FROM archive WHERE prompt_id", ids)
+
+
+def archive_size(database: Database) -> int:
+    """Prompts that were admitted."""
+    return int(database.rows("SELECT count(*) FROM archive")[0][0])
+
+
+def archive_ids(database: Database, start: int) -> Iterator[str]:
+    """The admitted prompts' ids in order of admission, from the one at place `start` (0: first)."""
+    # Rows are only ever appended, so positions have no gaps.
+    for (id_,) in database.stream(
+        f"SELECT prompt_id FROM archive WHERE position > {int(start)} ORDER BY position"
+    ):
+        yield id_
 
 
 def known(database: Database, ids: Collection[str]) -> set[str]:
-    """Those of `ids` that are there."""
-    found = database.rows(
-        "SELECT id FROM prompts WHERE id IN (SELECT value FROM json_each(?))",
-        json.dumps(list(ids)),
-    )
+    """Those of `ids` that were asked anything."""
+    return _among(database, "SELECT id FROM prompts WHERE id", ids)
+
+
+def _among(database: Database, query: str, ids: Collection[str]) -> set[str]:
+    listed = json.dumps(list(ids))
+    found = database.rows(f"{query} IN (SELECT value FROM json_each(?))", listed)
     return {id_ for (id_,) in found}
 
 
@@ -92,7 +157,7 @@ def _select(database: Database, ids: Sequence[str]) -> dict[str, Prompt]:
 def add_composition(database: Database, t: int, composition: Composition) -> None:
     """Writes a round's prompts, those that are new included, its estimates and rejections."""
     with database.transaction():
-        add_prompts(database, composition.prompts)
+        admit(database, composition.prompts)
         counted = codec.canonical_json(composition.metrics)
         database.write("INSERT INTO compositions VALUES (?,?)", [(t, counted)])
         _append(database, t, composition.prompts, composition.rejections)
@@ -107,7 +172,7 @@ def extend_composition(
 ) -> None:
     """Writes further prompts of a round behind those that it has, and their rejected siblings."""
     with database.transaction():
-        add_prompts(database, prompts)
+        admit(database, prompts)
         _append(database, t, prompts, rejections)
 
 

@@ -58,6 +58,11 @@ class Recent:
         """Those of the prompts that are known."""
         return {id_: self._prompts[id_] for id_ in ids if id_ in self._prompts}
 
+    def forget_prompts(self, prompts: Sequence[Prompt]) -> None:
+        """The database is about to say something else of these."""
+        for prompt in prompts:
+            self._prompts.pop(prompt.id, None)
+
     def keep_prompts(self, prompts: Sequence[Prompt]) -> None:
         """Notes prompts as the database gave them."""
         for prompt in prompts:

@@ -169,7 +169,17 @@ _VERSION_2 = """
 ALTER TABLE costs ADD COLUMN peak_bytes INTEGER;    -- NULL where memory was not measured
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
+# Before, every prompt but the held-out ones had been admitted.
+_VERSION_3 = """
+CREATE TABLE archive (
+    position INTEGER PRIMARY KEY,       -- order of admission
+    prompt_id TEXT NOT NULL UNIQUE REFERENCES prompts (id)
+);
+INSERT INTO archive (prompt_id)
+    SELECT id FROM prompts WHERE operator <> 'heldout' ORDER BY position;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

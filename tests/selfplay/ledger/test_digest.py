@@ -27,6 +27,7 @@ TABLES = {
 # Short names and the order of arrival are no content.
 NO_CONTENT = {
     ("groups", "id"),
+    ("archive", "position"),
     ("prompts", "position"),
     ("stages", "position"),
     ("policies", "saved"),

@@ -215,3 +215,30 @@ def test_costs_are_kept_in_order(ledger: Ledger) -> None:
     for cost in costs:
         ledger.add_cost(*cost)
     assert ledger.costs() == costs
+
+
+def test_a_probed_prompt_is_known_and_joins_the_archive_when_it_is_admitted(ledger: Ledger) -> None:
+    first, probed, last = (Prompt(user(text)) for text in ("first", "probed", "last"))
+    ledger.add_prompts([probed])
+    ledger.admit([first])
+    assert ledger.known([probed.id]) == {probed.id}
+    assert list(ledger.archive_ids()) == [first.id]
+    ledger.admit([first, probed, last, probed])
+    assert list(ledger.archive_ids()) == [first.id, probed.id, last.id]
+    assert list(ledger.archive_ids(1)) == [probed.id, last.id]
+    assert ledger.archived([first.id, "0" * 16]) == {first.id}
+    assert ledger.archive_size() == 3
+
+
+def test_an_admitted_prompt_has_the_lineage_that_it_was_admitted_with(ledger: Ledger) -> None:
+    parent = Prompt(user("parent"))
+    turned_down = Prompt(user("child"), lineage=Lineage(("a" * 16, "b" * 16), "deepen", seed=1))
+    admitted = replace(turned_down, lineage=Lineage((parent.id,), "rarer", "writer", 2, round=3))
+    ledger.add_prompts([turned_down])
+    assert ledger.prompts([admitted.id]) == [turned_down]
+    ledger.admit([parent, admitted])
+    assert ledger.prompts([admitted.id]) == [admitted]
+    ledger.forget()
+    assert ledger.prompts([admitted.id]) == [admitted]
+    ledger.admit([turned_down])
+    assert ledger.prompts([admitted.id]) == [admitted]
