@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from creator.tables import estimators, samplers
+from creator.tables import estimators, gates, rewriters, rewriting, samplers
 from selfplay.core.components import NoOptions, Row, Table, component, components
 from selfplay.core.errors import ConfigError
 
@@ -72,12 +72,16 @@ OPERATORS: Table = {
         "creator.operators:CurriculumEdit", FreshOptions, "a new item with the parent's levels"
     ),
     "repeat": Row("creator.operators:Repeat", OperatorOptions, "the parent itself, asked again"),
+    **rewriting.ROWS,
+    **rewriting.WORD_PROBLEMS,
 }
 
 GATES: Table = {
     "duplicate": Row("creator.gates:Duplicate", NoOptions, "no prompt that the run knows already"),
     "length": Row("creator.gates:Length", LengthOptions, "within bounds of tokens"),
+    **gates.ROWS,
 }
+REWRITERS: Table = rewriters.ROWS
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,18 @@ class CreatorConfig:
     sampler: Any = component("proportional", SAMPLERS)
     """`thompson` draws by the outcomes that the estimator remembers, as `posterior` does."""
     operators: Any = components(("harder", "easier", "sideways", "fresh"), OPERATORS)
+    rewriter: Any = component("policy", REWRITERS)
+    """The model that the operators that rewrite ask."""
     gates: Any = components(("duplicate", "length"), GATES)
-    """What a child must pass, besides not being held out, which is no choice."""
+    """What a child must pass, in this order, besides not being held out, which is no choice. Those
+    that have children answered come last, since answers cost."""
+    embedder: str = "packaged"
+    """The sentence-transformers model of gates that compare meanings: a directory, a hub name, or
+    `packaged` (MiniLM)."""
+    warm_up: int = 0
+    """Rounds of originals alone, before anything is evolved."""
+    bootstrap: int | None = None
+    """Round from which children alone are asked, as far as enough are admitted; null: never."""
 
     def check(self, where: str) -> None:
         """Refuses impossible values.
@@ -111,7 +125,8 @@ class CreatorConfig:
         Raises:
             ConfigError: a share outside its range, an empty batch, operators that cannot be drawn.
         """
-        for name, low in (("batch", 1), ("memory", 1), ("attempts", 1), ("fresh_samples", 0)):
+        lowest = {"batch": 1, "memory": 1, "attempts": 1, "fresh_samples": 0, "warm_up": 0}
+        for name, low in lowest.items():
             if getattr(self, name) < low:
                 raise ConfigError(f"{where}.{name} is at least {low}, found {getattr(self, name)}")
         if not 0.0 <= self.evolved <= 1.0:

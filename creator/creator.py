@@ -13,21 +13,13 @@ import numpy as np
 
 from creator.config import CreatorConfig
 from creator.difficulty import mean_difficulty
-from creator.gates import Gate, Heldout, Surroundings, admit
+from creator.gates import Gate, Heldout, admit
 from creator.memory import Archive, Eligible, History, Memory
 from creator.operators import Child, Operator
 from creator.samplers.candidates import Sampler
-from selfplay.core.gym import Spaces
+from creator.surroundings import Surroundings, Turn
 from selfplay.core.seeding import Seed
-from selfplay.core.types import (
-    GENERATED,
-    Composition,
-    Group,
-    Now,
-    Probe,
-    Prompt,
-    Rejection,
-)
+from selfplay.core.types import Composition, Group, Now, Prompt, Rejection
 
 
 @dataclass(frozen=True)
@@ -71,7 +63,9 @@ class Birth:
 
     operator: str
     parent: Prompt
-    child: Child
+    child: Prompt | None
+    reason: str = ""
+    """Why there is no child; empty where there is one."""
 
 
 class Creator:
@@ -82,7 +76,6 @@ class Creator:
         config: CreatorConfig,
         archive: Archive,
         surroundings: Surroundings,
-        spaces: Spaces,
         history: History,
         seed: Seed,
     ) -> None:
@@ -91,20 +84,20 @@ class Creator:
         Args:
             config: what was configured.
             archive: the run's ledger.
-            surroundings: what the gates are told.
-            spaces: the difficulty spaces of puzzles.
+            surroundings: what operators and gates are told.
             history: the judged groups that an earlier round was composed from.
             seed: of the run.
 
         Raises:
-            ConfigError: the estimator reads what groups do not hold.
+            ConfigError: the estimator reads what groups do not hold, or a gate cannot be built.
+            DataError: a gate's file cannot be read.
         """
         self._config = config
-        self._spaces = spaces
+        self._surroundings = surroundings
         self._memory = Memory(config, archive, history, seed)
         self._sample: Sampler = config.sampler.build()
         self._operators = [
-            NamedOperator(choice.name, choice.options.weight, choice.build(spaces))
+            NamedOperator(choice.name, choice.options.weight, choice.build(surroundings))
             for choice in config.operators
         ]
         chosen: list[Gate] = [choice.build(surroundings) for choice in config.gates]
@@ -115,7 +108,7 @@ class Creator:
         now: Now,
         previous: Sequence[Group],
         originals: Sequence[Prompt],
-        probe: Probe,
+        turn: Turn,
         seed: Seed,
     ) -> Composition:
         """The next round's prompts, from the last round's judged groups and the originals.
@@ -123,16 +116,14 @@ class Creator:
         Without candidates (the first round), or without children that pass, originals take their
         place. The result is a function of the arguments, the archive and the history.
         """
+        self._surroundings.begin(turn)
         if self._config.fresh_samples and previous:
             asked = [group.prompt for group in previous]
-            previous = probe(asked, self._config.fresh_samples)
+            previous = turn.estimate(asked, self._config.fresh_samples)
         measured = self._memory.measure(now.round, previous)
         eligible = self._memory.eligible(now, measured)
         drawn = self._draw(eligible, originals, self._config.batch, now, seed)
-        metrics = drawn.metrics | mean_difficulty(drawn.prompts, self._spaces)
-        if self._config.fresh_samples:
-            lengths = [r.length for group in previous for r in group.responses]
-            metrics[GENERATED] = float(sum(lengths))
+        metrics = drawn.metrics | mean_difficulty(drawn.prompts, self._surroundings.spaces)
         estimates = tuple(self._memory.estimates(measured))
         return Composition(drawn.prompts, estimates, tuple(drawn.rejections), metrics)
 
@@ -142,6 +133,7 @@ class Creator:
         groups: Sequence[Group],
         originals: Sequence[Prompt],
         count: int,
+        turn: Turn,
         seed: Seed,
     ) -> Drawn:
         """Up to `count` further prompts for a round in which `groups` were asked and judged.
@@ -149,6 +141,7 @@ class Creator:
         They come about as those of `compose` do, and the round's own groups are among those that
         parents are drawn from. None of them was asked in this round.
         """
+        self._surroundings.begin(turn)
         measured = self._memory.measure_within(now.round, groups, seed.at("estimate"))
         eligible = self._memory.eligible(now, measured)
         asked = frozenset(group.prompt.id for group in groups)
@@ -164,12 +157,19 @@ class Creator:
         asked: frozenset[str] = frozenset(),
     ) -> Drawn:
         """Up to `count` prompts that are not among those asked, children first."""
-        wanted = round(self._config.evolved * count) if eligible else 0
+        wanted = round(self._share(now.round) * count) if eligible else 0
         parents = self._parents(eligible, count, seed.at("parents")) if wanted else []
         children, rejections = self._evolve(parents, wanted, now, seed.at("evolve"), asked)
         taken = asked | children.keys()
         rest = self._fill(originals, count - len(children), taken, seed.at("originals"))
         return Drawn(children, rest, parents, rejections)
+
+    def _share(self, t: int) -> float:
+        """Share of round t that is made of children."""
+        bootstrap = self._config.bootstrap
+        if t <= self._config.warm_up:
+            return 0.0
+        return self._config.evolved if bootstrap is None or t < bootstrap else 1.0
 
     def _parents(self, eligible: Eligible, size: int, seed: Seed) -> list[Prompt]:
         """Distinct parents for a round of `size`, drawn by their values."""
@@ -180,23 +180,26 @@ class Creator:
         self, parents: Sequence[Prompt], wanted: int, now: Now, seed: Seed, asked: frozenset[str]
     ) -> tuple[dict[str, Prompt], list[Rejection]]:
         """Up to `wanted` admitted children by id, the parents taking turns, and the rejections."""
+        self._surroundings.parents = parents
         children: dict[str, Prompt] = {}
         rejections: list[Rejection] = []
         for attempt in range(self._config.attempts if parents else 0):
             missing = wanted - len(children)
             turns = [parents[(len(children) + i) % len(parents)] for i in range(missing)]
-            for born in self._offspring(turns, seed.at(attempt)):
-                child = self._stamped(born, now)
-                if isinstance(child, Rejection):
-                    rejections.append(child)
-                elif child.id in children or child.id in asked:
-                    rejections.append(Rejection(born.operator, born.parent.id, "duplicate"))
+            for birth in self._gated(self._offspring(turns, now, seed.at(attempt))):
+                child, reason = birth.child, birth.reason
+                if child is not None and (child.id in children or child.id in asked):
+                    child, reason = None, "duplicate"
+                if child is None:
+                    rejections.append(Rejection(birth.operator, birth.parent.id, reason))
                 else:
                     children[child.id] = child
+                    if child.id != birth.parent.id:
+                        self._surroundings.archive.note(child)
         return children, rejections
 
-    def _offspring(self, parents: Sequence[Prompt], seed: Seed) -> list[Birth]:
-        """One attempt at a child for each parent, in their order, past the gates."""
+    def _offspring(self, parents: Sequence[Prompt], now: Now, seed: Seed) -> list[Birth]:
+        """One attempt at a child for each parent, in their order."""
         weights = np.array([named.weight for named in self._operators])
         picks = (
             seed.at("operators")
@@ -208,34 +211,17 @@ class Creator:
             turns = np.flatnonzero(picks == k).tolist()
             children = named.operator.evolve([parents[i] for i in turns], seed.at(named.name))
             for i, child in zip(turns, children, strict=True):
-                births[i] = Birth(named.name, parents[i], child)
-        return self._gated([birth for birth in births if birth is not None])
+                births[i] = born(named.name, parents[i], child, now)
+        return [birth for birth in births if birth is not None]
 
     def _gated(self, births: Sequence[Birth]) -> list[Birth]:
         """The births, a child that a gate turns down replaced by the reason."""
-        prompts = [birth.child for birth in births if isinstance(birth.child, Prompt)]
-        reasons = iter(admit(prompts, self._gates))
+        reasons = iter(admit([b.child for b in births if b.child is not None], self._gates))
+        verdicts = ["" if birth.child is None else next(reasons) for birth in births]
         return [
-            replace(birth, child=next(reasons) or birth.child)
-            if isinstance(birth.child, Prompt)
-            else birth
-            for birth in births
+            replace(birth, child=None, reason=reason) if reason else birth
+            for birth, reason in zip(births, verdicts, strict=True)
         ]
-
-    def _stamped(self, birth: Birth, now: Now) -> Prompt | Rejection:
-        """The child with its full lineage, or the rejection; a repeated parent stays itself."""
-        if isinstance(birth.child, str):
-            return Rejection(birth.operator, birth.parent.id, birth.child)
-        if birth.child.id == birth.parent.id:
-            return birth.parent
-        lineage = replace(
-            birth.child.lineage,
-            operator=birth.operator,
-            round=now.round,
-            policy_version=now.policy_version,
-            fingerprint=now.fingerprint,
-        )
-        return replace(birth.child, lineage=lineage)
 
     def _fill(
         self, originals: Sequence[Prompt], count: int, taken: frozenset[str], seed: Seed
@@ -245,3 +231,19 @@ class Creator:
         count = min(count, len(others))
         picks = seed.numpy().choice(len(others), size=count, replace=False) if count else ()
         return [others[i] for i in picks]
+
+
+def born(operator: str, parent: Prompt, child: Child, now: Now) -> Birth:
+    """The child with its full lineage, or the reason; a repeated parent stays itself."""
+    if isinstance(child, str):
+        return Birth(operator, parent, None, child)
+    if child.id == parent.id:
+        return Birth(operator, parent, parent)
+    lineage = replace(
+        child.lineage,
+        operator=operator,
+        round=now.round,
+        policy_version=now.policy_version,
+        fingerprint=now.fingerprint,
+    )
+    return Birth(operator, parent, replace(child, lineage=lineage))

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Protocol
 
 from creator.config import LengthOptions
+from creator.surroundings import Surroundings
 from selfplay.core.components import NoOptions
 from selfplay.core.types import Prompt
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What the gates are told about the run."""
-
-    known: Callable[[Collection[str]], set[str]]
-    """Which of these prompt ids the run's ledger holds."""
-    heldout: frozenset[str]
-    """Normalised texts of the held-out prompts."""
-    lengths: Callable[[Sequence[Prompt]], list[int]]
-    """Tokens of each prompt, chat template included."""
-    max_tokens: int
-    """The longest prompt that leaves room for an answer in the model's context."""
 
 
 class Gate(Protocol):

@@ -26,12 +26,20 @@ class Operator(Protocol):
         """A child, or a reason, for each parent: a function of (parents, seed)."""
 
 
+class HasSpaces(Protocol):
+    """For operators that move along difficulty attributes."""
+
+    @property
+    def spaces(self) -> Spaces:
+        """By generator."""
+
+
 class CurriculumEdit:
     """Moves a puzzle along its generator's difficulty attributes and draws a new item there."""
 
-    def __init__(self, options: HarderOptions, spaces: Spaces) -> None:
+    def __init__(self, options: HarderOptions, surroundings: HasSpaces) -> None:
         self._up, self._down = options.up, options.down
-        self._spaces = spaces
+        self._spaces = surroundings.spaces
 
     def evolve(self, parents: Sequence[Prompt], seed: Seed) -> list[Child]:
         """A new item of the same generator, at levels `up` up and `down` down."""
@@ -53,7 +61,7 @@ class CurriculumEdit:
 class Repeat:
     """Asks the parent again: selection without evolution, for prompts that cannot be edited."""
 
-    def __init__(self, options: OperatorOptions, spaces: Spaces) -> None:
+    def __init__(self, options: OperatorOptions, surroundings: object) -> None:
         pass
 
     def evolve(self, parents: Sequence[Prompt], seed: Seed) -> list[Child]:

@@ -43,7 +43,7 @@ PUZZLE = "a puzzle's text is its generator's"
 class Numbers:
     """`Operator` that changes a word problem's numbers and computes its answer."""
 
-    def __init__(self, options: NumbersOptions) -> None:
+    def __init__(self, options: NumbersOptions, surroundings: object) -> None:
         self._options = options
 
     def evolve(self, parents: Sequence[Prompt], seed: Seed) -> list[Child]:
@@ -77,7 +77,7 @@ class Numbers:
 class Names:
     """`Operator` that gives the people of a word problem other first names."""
 
-    def __init__(self, options: WordProblemOptions) -> None:
+    def __init__(self, options: WordProblemOptions, surroundings: object) -> None:
         self._options = options
 
     def evolve(self, parents: Sequence[Prompt], seed: Seed) -> list[Child]:

@@ -13,16 +13,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from creator.archive import Archive
 from creator.creator import Creator
 from creator.estimators.trial import usable
-from creator.gates import Surroundings
+from creator.surroundings import Surroundings
 from meta.meta import Meta
 from selfplay.config import Loaded, differences
 from selfplay.core.components import Choice
+from selfplay.core.embedding import Embedder
 from selfplay.core.errors import ConfigError, DataError, LedgerError
 from selfplay.core.gym import Spaces, check_space
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Prompt
+from selfplay.data.prompts import PromptFileOptions, read_prompts
 from selfplay.data.recorded import read_recorded, to_group
 from selfplay.data.sources import dealt, gym_spaces
 from selfplay.data.split import without
@@ -30,7 +33,7 @@ from selfplay.environment import environment
 from selfplay.game import Game, estimated_from
 from selfplay.ledger import Ledger
 from selfplay.ledger.lock import RunLock
-from selfplay.paths import LEDGER, POLICY, model_directory
+from selfplay.paths import CREATOR, LEDGER, POLICY, model_directory
 from selfplay.policies import Policies, writing
 from selfplay.rollouts import Rollouts
 from selfplay.settings import GROWING, RunConfig
@@ -38,7 +41,7 @@ from selfplay.signals import SIGNALS
 from selfplay.tasks import samples_of, solver_config, task_judges
 from solver.learning.team import join
 from solver.policy import Policy
-from solver.solver import Solver, check_solver
+from solver.solver import Solver, check_solver, leading_solver
 
 
 @dataclass(frozen=True)
@@ -64,14 +67,16 @@ def open_game(loaded: Loaded[RunConfig], directory: Path) -> Iterator[Game]:
         directory.mkdir(parents=True, exist_ok=True)
     with RunLock(directory), ExitStack() as stack:
         ledger = stack.enter_context(Ledger.open(path)) if path.exists() else None
-        if ledger is not None:
+        # Where nothing was dealt, there is nothing that another configuration could mix with.
+        if ledger is not None and ledger.stage_done(0, "deal"):
             refuse_other_settings(loaded, ledger, directory)
         material = ledger and dealt_material(config, ledger)
         material = material or gather(config)
         meta = Meta(config.meta, tasks=task_judges(config))
         check_solver(config.solver)
         usable(config.creator.estimator)
-        solver = Solver(config.solver, load_policy(config))
+        chosen = replace(config.model, path=str(model_directory(config.model.path)))
+        solver = leading_solver(chosen, config.solver)
         stack.callback(solver.dismiss)
         if ledger is None:
             ledger = Ledger.create(path, loaded.as_dict(), environment())
@@ -156,14 +161,6 @@ def dealt_material(config: RunConfig, ledger: Ledger) -> Material | None:
     return Material(checked_spaces(config), originals, heldout)
 
 
-def load_policy(config: RunConfig) -> Policy:
-    """The policy at version 0; other processes of the launch load theirs."""
-    chosen = replace(config.model, path=str(model_directory(config.model.path)))
-    team = join()
-    with team.order((chosen, config.solver)):
-        return Policy.load(chosen, config.solver, team)
-
-
 def follow() -> None:
     """In the other processes of a launch: loads the first one's policy and learns with it.
 
@@ -195,11 +192,19 @@ def seat(
     room = solver.context - sampling.max_new_tokens
     asked = [*material.originals, *material.heldout, *(group.prompt for group in recorded)]
     refuse_long(asked, solver, room)
+    with writing(directory):
+        (directory / CREATOR).mkdir(exist_ok=True)
     surroundings = Surroundings(
-        known=ledger.known,
+        archive=Archive(ledger),
+        known=ledger.archived,
         heldout=frozenset(prompt.normalized for prompt in material.heldout),
         lengths=solver.prompt_lengths,
         max_tokens=room,
+        embedder=Embedder(config.creator.embedder),
+        read_texts=benchmark_texts,
+        final_answer=meta.verifier.final_answer,
+        spaces=material.spaces,
+        directory=directory / CREATOR,
     )
     return Game(
         config=config,
@@ -210,18 +215,27 @@ def seat(
             config.creator,
             ledger,
             surroundings,
-            material.spaces,
             partial(estimated_from, ledger),
             seed,
         ),
         solver=solver,
         meta=meta,
+        rewriter=config.creator.rewriter.build(solver.policy.model),
         rollouts=Rollouts(ledger, solver, sampling, seed, config.chunk, samples_of(config)),
         policies=Policies(directory / POLICY, config.save, ledger),
         originals=material.originals,
         heldout=material.heldout,
         recorded=recorded,
     )
+
+
+def benchmark_texts(path: str) -> list[str]:
+    """The prompts' texts in a benchmark's file.
+
+    Raises:
+        DataError: the file cannot be read as prompts.
+    """
+    return [prompt.text for prompt in read_prompts(PromptFileOptions(path)).prompts]
 
 
 def refuse_long(prompts: Sequence[Prompt], solver: Solver, room: int) -> None:

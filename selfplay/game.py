@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from creator.creator import Creator
+from creator.surroundings import Turn
 from meta.meta import Meta
 from selfplay.core.errors import PausedError
 from selfplay.core.seeding import Seed
-from selfplay.core.types import GENERATED, Group, Now, Prompt
+from selfplay.core.text import TextModel
+from selfplay.core.types import GENERATED, Group, Now, Probe, Prompt
 from selfplay.evaluation import accuracy, samplings
 from selfplay.events import Event, Progress, StageDone
 from selfplay.failed import kept
 from selfplay.ledger import Ledger
 from selfplay.policies import Policies
+from selfplay.rewrites import RecordedRewriter
 from selfplay.rollouts import Rollouts
 from selfplay.settings import RunConfig
 from selfplay.statistics import (
@@ -54,6 +57,8 @@ class Game:
     creator: Creator
     solver: Solver
     meta: Meta
+    rewriter: TextModel
+    """Whom the creator's operators have write."""
     rollouts: Rollouts
     policies: Policies
     originals: Sequence[Prompt]
@@ -102,17 +107,25 @@ def deal(game: Game, t: int) -> Iterator[Progress]:
 def compose(game: Game, t: int) -> Iterator[Progress]:
     """The creator estimates, samples parents, evolves them, admits children, adds originals."""
     now = Now(t, game.solver.version, game.meta.fingerprint)
-    composition = game.creator.compose(
-        now,
-        game.ledger.groups(t - 1, TRAIN),
-        game.originals,
-        game.rollouts.probe(t, game.meta),
-        game.seed.at(t, "compose"),
-    )
+    previous, asked = game.ledger.groups(t - 1, TRAIN), list[Group]()
+    turn, seed = turn_of(game, now, "", asked), game.seed.at(t, "compose")
+    composition = game.creator.compose(now, previous, game.originals, turn, seed)
     with game.ledger.commit(t, "compose") as stage:
         game.ledger.add_composition(t, composition)
-        stage.metrics = dict(composition.metrics)
+        stage.metrics = {**composition.metrics, GENERATED: float(generated_tokens(asked))}
     yield Progress(t, "compose", 1, 1)
+
+
+def turn_of(game: Game, now: Now, prefix: str, asked: list[Group]) -> Turn:
+    """What the creator may ask for in one composition; `asked` gets all that is answered."""
+
+    def probe(name: str) -> Probe:
+        return game.rollouts.probe(now.round, game.meta, prefix + name, asked)
+
+    rewriter = RecordedRewriter(
+        game.rewriter, game.ledger, now, prefix, game.config.chunk, kept=asked
+    )
+    return Turn(estimate=probe("probe"), probe=probe("gate"), rewriter=rewriter)
 
 
 def estimated_from(ledger: Ledger, t: int) -> list[Group]:
@@ -188,11 +201,16 @@ def draw(game: Game, t: int, k: int, count: int) -> None:
     if game.ledger.stage_done(t, name):
         return
     now = Now(t, game.solver.version, game.meta.fingerprint)
-    groups, seed = game.ledger.groups(t, TRAIN), game.seed.at(t, name)
-    drawn = game.creator.refill(now, groups, game.originals, count, seed)
+    groups, asked = game.ledger.groups(t, TRAIN), list[Group]()
+    turn, seed = turn_of(game, now, f"{name}:", asked), game.seed.at(t, name)
+    drawn = game.creator.refill(now, groups, game.originals, count, turn, seed)
     with game.ledger.commit(t, name) as stage:
         game.ledger.extend_composition(t, drawn.prompts, drawn.rejections)
-        stage.metrics = {**drawn.metrics, "refilled": float(len(drawn.prompts))}
+        stage.metrics = {
+            **drawn.metrics,
+            "refilled": float(len(drawn.prompts)),
+            GENERATED: float(generated_tokens(asked)),
+        }
 
 
 def learn(game: Game, t: int) -> Iterator[Progress]:

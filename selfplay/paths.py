@@ -6,6 +6,8 @@ from pathlib import Path
 
 LEDGER = "ledger.db"
 POLICY = "policy"
+CREATOR = "creator"
+"""What the creator keeps of every prompt, to compare others with; made anew when it is lost."""
 TINY = Path(__file__).parent / "tiny" / "policy"
 """The policy that ships with the project."""
 

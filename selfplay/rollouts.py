@@ -161,12 +161,15 @@ class Rollouts:
                 self._ledger.add_cost(t, label, "judge", seconds)
             yield Progress(t, label, first + len(chunk), len(groups))
 
-    def probe(self, t: int, judge: Judge) -> Probe:
-        """A probe for round t: its k-th call is recorded under the label `probe:k`."""
+    def probe(self, t: int, judge: Judge, name: str, kept: list[Group]) -> Probe:
+        """A probe for round t: its k-th call is recorded under the label `<name>:k`.
+
+        `kept` gets every group that is answered or read back.
+        """
         calls = count()
 
         def ask(prompts: Sequence[Prompt], n: int) -> list[Group]:
-            label = f"probe:{next(calls)}"
+            label = f"{name}:{next(calls)}"
             sampling = replace(self._sampling, n=n)
             with self._ledger.transaction():
                 self._ledger.add_prompts(prompts)
@@ -174,6 +177,8 @@ class Rollouts:
                 pass
             for _ in self.judge(t, label, judge):
                 pass
-            return self._ledger.groups(t, label)
+            found = self._ledger.groups(t, label)
+            kept.extend(found)
+            return found
 
         return ask

@@ -11,7 +11,8 @@ newest saved version. Its directory holds
 
 Responses that do not fit the model's context are left out and counted. Objectives that compare with
 the policy that answered (`rloo`, `grpo`, `ppo`) take the one before each batch for it: what they
-learn from older recordings is off-policy. Left out: streaming, several files, several processes.
+learn from older recordings is off-policy. In a launch of several processes the first does all this
+and the others learn with it (`selfplay.build.follow`). Left out: streaming, several files.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,11 @@ from selfplay.failed import FAILED
 from selfplay.ledger import RunLock
 from selfplay.paths import POLICY, model_directory
 from selfplay.policies import writing
-from selfplay.training_data import check_teaches, comparison_accuracy, fitting, held_out
+from selfplay.training_data import check_teaches, comparison_accuracy, held_out, tokenized
 from solver.config import PolicyConfig, SolverConfig
 from solver.learning.errors import NotFiniteError
 from solver.objectives.needs import needs_of
-from solver.policy import Policy
-from solver.solver import Solver, check_solver
+from solver.solver import Solver, check_solver, leading_solver
 
 JOB, METRICS, REWARD_MODEL = "job.json", "metrics.jsonl", "reward_model"
 GROWING = {"config.epochs", "config.save_every"}
@@ -95,6 +95,8 @@ class BatchDone:
     version: int
     total: int
     metrics: Mapping[str, float]
+    peak_bytes: int | None
+    """Most memory that it took (CUDA: tensors; CPU: the whole process); differs between runs."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,7 @@ def train(
 
     Raises:
         ConfigError, DataError, ModelError: something cannot be used, or has nothing to teach.
+        ResourceError: another process of the launch is gone.
         LedgerError: the directory holds another job, or another process is at work there.
         NotFiniteError: a loss or gradient is not finite; says where its batch was written.
     """
@@ -187,14 +190,12 @@ def open_job(loaded: Loaded[TrainConfig], directory: Path) -> Iterator[Job]:
     check_solver(config.solver)
     with writing(directory):
         directory.mkdir(parents=True, exist_ok=True)
-    with RunLock(directory):
+    with RunLock(directory), ExitStack() as stack:
         settle(loaded, directory)
         chosen = replace(config.model, path=str(model_directory(config.model.path)))
-        solver = Solver(config.solver, Policy.load(chosen, config.solver))
-        eos = [solver.policy.pretrained.tokenizer.eos_token_id] if config.end_of_sequence else []
-        groups = [to_group(found, lambda text: [*solver.tokenize(text), *eos]) for found in records]
-        lengths = solver.prompt_lengths([group.prompt for group in groups])
-        groups = [fitting(g, n, solver.context) for g, n in zip(groups, lengths, strict=True)]
+        solver = leading_solver(chosen, config.solver)
+        stack.callback(solver.dismiss)
+        groups = tokenized(records, solver, config.end_of_sequence)
         learned, kept = held_out(groups, config.heldout, Seed(config.seed).at("heldout"))
         for version in saved_versions(directory)[-1:]:
             solver.restore(directory / POLICY / str(version))
@@ -247,7 +248,7 @@ def learn(job: Job) -> Iterator[BatchDone]:
         every = job.config.save_every
         if version == len(batches) or (every and version % every == 0):
             job.save()
-        yield BatchDone(version, len(batches), found)
+        yield BatchDone(version, len(batches), found, job.solver.peak_bytes)
 
 
 def _learned(job: Job, groups: Sequence[Group]) -> dict[str, float]:

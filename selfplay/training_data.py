@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from selfplay.core.errors import DataError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Verdict
+from selfplay.data.recorded import Recorded, to_group
 from solver.objectives.table import OBJECTIVES
+from solver.solver import Solver
 
 SINGLES = ", ".join(
     name for name, row in OBJECTIVES.items() if row.needs and not {"groups", "pairs"} & {*row.needs}
@@ -62,6 +64,18 @@ def held_out(groups: Sequence[Group], share: float, seed: Seed) -> tuple[list[Gr
     kept = {asked[i] for i in drawn.tolist()}
     learned = [group for group in groups if group.prompt.normalized not in kept]
     return learned, [group for group in groups if group.prompt.normalized in kept]
+
+
+def tokenized(records: Sequence[Recorded], solver: Solver, end_of_sequence: bool) -> list[Group]:
+    """The records in the solver's tokens; see `fitting`.
+
+    Args:
+        end_of_sequence: put that token behind each text.
+    """
+    eos = [solver.policy.pretrained.tokenizer.eos_token_id] if end_of_sequence else []
+    groups = [to_group(found, lambda text: [*solver.tokenize(text), *eos]) for found in records]
+    lengths = solver.prompt_lengths([group.prompt for group in groups])
+    return [fitting(g, n, solver.context) for g, n in zip(groups, lengths, strict=True)]
 
 
 def fitting(group: Group, prompt_tokens: int, context: int) -> Group:

@@ -14,11 +14,12 @@ from selfplay.core.seeding import Seed
 from selfplay.core.types import Chat, Group, Prompt, Response, Sampling
 from solver.baselines import baseline_responses, has_baseline
 from solver.checkpoint import restore_policy, save_policy
-from solver.config import SolverConfig
+from solver.config import PolicyConfig, SolverConfig
 from solver.export import export_reward_model, reward_scores
 from solver.learning.errors import SharedError
 from solver.learning.memory import PeakMemory
 from solver.learning.orders import Learn, TakeOver, state_of, take_over
+from solver.learning.team import join
 from solver.objectives.build import build_objective
 from solver.objectives.objective import Objective
 from solver.policy import Policy
@@ -32,6 +33,17 @@ def check_solver(config: SolverConfig) -> None:
         ConfigError: an option that is passed through to TRL is unknown, or not to be passed.
     """
     build_objective(config.objective, config)
+
+
+def leading_solver(chosen: PolicyConfig, config: SolverConfig) -> Solver:
+    """A solver at version 0, in the first process of a launch; the others make theirs.
+
+    Raises:
+        ModelError, ConfigError, ResourceError: as `Policy.load`, or a process is gone.
+    """
+    team = join()
+    with team.order((chosen, config)):
+        return Solver(config, Policy.load(chosen, config, team))
 
 
 class Solver:

@@ -1,4 +1,4 @@
-"""What the gates here ask of a run, beyond `creator.gates.Surroundings`: one small protocol each.
+"""What gates and operators ask of `creator.surroundings.Surroundings`: one small protocol each.
 
 A gate keeps no state of its own that a run would have to save. What it remembers of the admitted
 prompts is a cache of the archive, rebuilt or read on from where it stopped, so a run that is
@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from selfplay.core.text import TextModel
 from selfplay.core.types import Group, Prompt
 
 
@@ -78,6 +79,18 @@ class HasBenchmarks(HasEmbedder, Protocol):
         Raises:
             DataError: the file cannot be read as prompts.
         """
+
+
+class HasRewriter(Protocol):
+    """For operators that have a model write."""
+
+    @property
+    def rewriter(self) -> TextModel:
+        """The model."""
+
+    @property
+    def parents(self) -> Sequence[Prompt]:
+        """All the parents that were drawn, those of other operators included."""
 
 
 class HasProbe(Protocol):

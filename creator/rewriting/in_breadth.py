@@ -8,10 +8,10 @@ project's.
 
 from __future__ import annotations
 
+from creator.gating.surroundings import HasRewriter
 from creator.rewriting.instruction import Instruction
 from creator.rewriting.rewriter import Rewriter
 from creator.tables.rewriting import RewriteOptions
-from selfplay.core.text import TextModel
 
 RARER = Instruction(
     "rarer",
@@ -66,21 +66,21 @@ ABSTRACTION = Instruction(
 )
 
 
-def rarer(options: RewriteOptions, model: TextModel) -> Rewriter:
+def rarer(options: RewriteOptions, surroundings: HasRewriter) -> Rewriter:
     """A sibling from the same field that asks for something less common."""
-    return Rewriter(options, model, RARER)
+    return Rewriter(options, surroundings, RARER)
 
 
-def persona(options: RewriteOptions, model: TextModel) -> Rewriter:
+def persona(options: RewriteOptions, surroundings: HasRewriter) -> Rewriter:
     """The same kind of task, asked by somebody else for a purpose of their own."""
-    return Rewriter(options, model, PERSONA)
+    return Rewriter(options, surroundings, PERSONA)
 
 
-def crossover(options: RewriteOptions, model: TextModel) -> Rewriter:
+def crossover(options: RewriteOptions, surroundings: HasRewriter) -> Rewriter:
     """One prompt out of two parents; the second is drawn from the other parents."""
-    return Rewriter(options, model, CROSSOVER)
+    return Rewriter(options, surroundings, CROSSOVER)
 
 
-def abstraction(options: RewriteOptions, model: TextModel) -> Rewriter:
+def abstraction(options: RewriteOptions, surroundings: HasRewriter) -> Rewriter:
     """The general problem of which the parent is a case."""
-    return Rewriter(options, model, ABSTRACTION)
+    return Rewriter(options, surroundings, ABSTRACTION)

@@ -7,10 +7,10 @@ rather than harder.
 
 from __future__ import annotations
 
+from creator.gating.surroundings import HasRewriter
 from creator.rewriting.instruction import Instruction
 from creator.rewriting.rewriter import Rewriter
 from creator.tables.rewriting import RewriteOptions
-from selfplay.core.text import TextModel
 
 CONSTRAINTS = Instruction(
     "constraints",
@@ -64,26 +64,26 @@ COMPLICATE = Instruction(
 )
 
 
-def constraints(options: RewriteOptions, model: TextModel) -> Rewriter:
+def constraints(options: RewriteOptions, surroundings: HasRewriter) -> Rewriter:
     """One more requirement that the answer must meet."""
-    return Rewriter(options, model, CONSTRAINTS)
+    return Rewriter(options, surroundings, CONSTRAINTS)
 
 
-def deepen(options: RewriteOptions, model: TextModel) -> Rewriter:
+def deepen(options: RewriteOptions, surroundings: HasRewriter) -> Rewriter:
     """The same subject, further below its surface."""
-    return Rewriter(options, model, DEEPEN)
+    return Rewriter(options, surroundings, DEEPEN)
 
 
-def concretise(options: RewriteOptions, model: TextModel) -> Rewriter:
+def concretise(options: RewriteOptions, surroundings: HasRewriter) -> Rewriter:
     """A particular case in place of the general one."""
-    return Rewriter(options, model, CONCRETISE)
+    return Rewriter(options, surroundings, CONCRETISE)
 
 
-def reasoning(options: RewriteOptions, model: TextModel) -> Rewriter:
+def reasoning(options: RewriteOptions, surroundings: HasRewriter) -> Rewriter:
     """More steps between the question and its answer."""
-    return Rewriter(options, model, REASONING)
+    return Rewriter(options, surroundings, REASONING)
 
 
-def complicate(options: RewriteOptions, model: TextModel) -> Rewriter:
+def complicate(options: RewriteOptions, surroundings: HasRewriter) -> Rewriter:
     """More involved material to work on."""
-    return Rewriter(options, model, COMPLICATE)
+    return Rewriter(options, surroundings, COMPLICATE)

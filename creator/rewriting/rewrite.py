@@ -5,10 +5,10 @@ That it does is checked as far as code can: the numbers have to be the parent's.
 
 from __future__ import annotations
 
+from creator.gating.surroundings import HasRewriter
 from creator.rewriting.instruction import Instruction
 from creator.rewriting.rewriter import Rewriter
 from creator.tables.rewriting import RewriteOptions
-from selfplay.core.text import TextModel
 
 REWRITE = Instruction(
     "rewrite",
@@ -19,6 +19,6 @@ REWRITE = Instruction(
 )
 
 
-def rewrite(options: RewriteOptions, model: TextModel) -> Rewriter:
+def rewrite(options: RewriteOptions, surroundings: HasRewriter) -> Rewriter:
     """The parent in other words, with its gold answer."""
-    return Rewriter(options, model, REWRITE)
+    return Rewriter(options, surroundings, REWRITE)

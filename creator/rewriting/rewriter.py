@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+from creator.gating.surroundings import HasRewriter
 from creator.gating.words import figures
 from creator.operators import Child
 from creator.rewriting.instruction import TAGS, Instruction
@@ -19,7 +20,6 @@ from creator.rewriting.reply import read_reply
 from creator.tables.rewriting import RewriteOptions
 from selfplay.core.errors import ModelError
 from selfplay.core.seeding import Seed
-from selfplay.core.text import TextModel
 from selfplay.core.types import Chat, Lineage, Message, Prompt, Response, Sampling
 
 LABEL = "rewriting"
@@ -48,8 +48,11 @@ class Request:
 class Rewriter:
     """`Operator` that has a text model rewrite prompts."""
 
-    def __init__(self, options: RewriteOptions, model: TextModel, instruction: Instruction) -> None:
-        self._options, self._model, self._instruction = options, model, instruction
+    def __init__(
+        self, options: RewriteOptions, surroundings: HasRewriter, instruction: Instruction
+    ) -> None:
+        self._options, self._surroundings = options, surroundings
+        self._instruction = instruction
         self._sampling = Sampling(
             n=options.replies,
             temperature=options.temperature,
@@ -64,7 +67,8 @@ class Rewriter:
             EndpointError: the model's server answers nothing at all.
         """
         rng = Random(seed.integer())
-        requests = [self._request(parent, parents, rng) for parent in parents]
+        others = [*self._surroundings.parents] or parents
+        requests = [self._request(parent, others, rng) for parent in parents]
         asked = [request.chat for request in requests if isinstance(request, Request)]
         replies = iter(self._replies(asked, seed.at("replies")))
         return [
@@ -94,7 +98,7 @@ class Rewriter:
         if not chats:
             return []
         try:
-            return self._model.generate(chats, self._sampling, seed)
+            return self._surroundings.rewriter.generate(chats, self._sampling, seed)
         except ModelError:
             if len(chats) == 1:
                 return [()]
@@ -109,7 +113,7 @@ class Rewriter:
         if not prompt:
             return readings[0].reason if readings else NO_REPLY
         ids = tuple(parent.id for parent in request.parents)
-        lineage = Lineage(parents=ids, model=self._model.name, seed=drawn)
+        lineage = Lineage(parents=ids, model=self._surroundings.rewriter.name, seed=drawn)
         return self._born(request.parents[0], prompt, lineage)
 
     def _born(self, parent: Prompt, text: str, lineage: Lineage) -> Child:

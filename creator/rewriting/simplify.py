@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from creator.gating.surroundings import HasRewriter
 from creator.rewriting.instruction import Instruction
 from creator.rewriting.rewriter import Rewriter
 from creator.tables.rewriting import RewriteOptions
-from selfplay.core.text import TextModel
 
 SIMPLIFY = Instruction(
     "simplify",
@@ -21,6 +21,6 @@ SIMPLIFY = Instruction(
 )
 
 
-def simplify(options: RewriteOptions, model: TextModel) -> Rewriter:
+def simplify(options: RewriteOptions, surroundings: HasRewriter) -> Rewriter:
     """An easier variant of the same task."""
-    return Rewriter(options, model, SIMPLIFY)
+    return Rewriter(options, surroundings, SIMPLIFY)

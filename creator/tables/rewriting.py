@@ -1,8 +1,4 @@
-"""The operators that rewrite: names, options and where their code is. No NumPy, no torch.
-
-Those of `ROWS` are built with their options and a text model, those of `WORD_PROBLEMS` with their
-options alone.
-"""
+"""The operators that rewrite: names, options and where their code is. No NumPy, no torch."""
 
 from __future__ import annotations
 

@@ -88,6 +88,14 @@ class Verifier:
             for group in groups
         ]
 
+    def final_answer(self, text: str) -> str | None:
+        """The answer in a response, equal numbers written alike; None where there is none."""
+        found = find_answer(text, self._options.extract, self._options.marker)
+        if found is None:
+            return None
+        number = plain_number(found.text)
+        return str(number) if number is not None else " ".join(found.text.casefold().split())
+
     def _verdict(self, prompt: Prompt, text: str) -> Verdict:
         if prompt.puzzle is None and prompt.answer is None:
             return Verdict.missing(NOTHING_TO_VERIFY)

@@ -91,11 +91,14 @@ def play_out(loaded: Loaded[RunConfig], directory: Path, as_json: bool) -> bool:
         typer.echo("loading the libraries and the model …")
     from selfplay.build import open_game
     from selfplay.environment import changes, environment
+    from selfplay.notes import run_notes
     from selfplay.run import play
 
     with Interruption() as interruption, open_game(loaded, directory) as game:
-        for change in changes(game.ledger.environment, environment()):
-            typer.echo(f"note: the run began with {change}; it may not repeat bit by bit", err=True)
+        changed = changes(game.ledger.environment, environment())
+        began = [f"the run began with {change}; it may not repeat bit by bit" for change in changed]
+        for note in [*run_notes(loaded.config), *began]:
+            typer.echo(f"note: {note}", err=True)
         watcher = make_watcher(loaded.config.rounds, as_json)
         try:
             for event in play(game):

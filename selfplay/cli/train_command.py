@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from selfplay.signals import Interruption
-    from selfplay.train import BatchDone, Job, TrainConfig, Trained
+    from selfplay.config import Loaded
+    from selfplay.train import BatchDone, TrainConfig, Trained
 
 SHOWN = ("loss", "accuracy", "kl", "grad_norm")
 """Metrics of a line, in order."""
@@ -39,41 +39,55 @@ def train(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line per batch.")] = False,
 ) -> None:
-    """Train on recorded responses, without a game; go on with a job that stopped."""
-    from selfplay.signals import Interruption
+    """Train on recorded responses, without a game; go on with a job that stopped.
 
+    Under torchrun or accelerate launch, several processes learn together.
+    """
+    from solver.learning.team import is_follower
+
+    if is_follower():
+        from selfplay.build import follow
+
+        follow()
+        return
     changes = [f"data={json.dumps(str(data))}"]
     changes += [f"model={json.dumps(model)}"] if model else []
     changes += [f"solver.objective={objective}"] if objective else []
     if not as_json:
         typer.echo("loading the libraries and the model …")
     from selfplay.config import load_config
-    from selfplay.train import TrainConfig, finish, open_job
+    from selfplay.train import TrainConfig
 
     loaded = load_config(source, [*changes, *(overrides or [])], TrainConfig)
     directory = out or Path("runs") / f"train-{loaded.config.solver.objective.name}"
     began = time.perf_counter()
-    with Interruption() as interruption, open_job(loaded, directory) as job:
-        if not _learned(job, interruption, as_json):
-            job.save()
-            typer.echo(f"interrupted; the same command goes on from {directory}", err=True)
-            raise typer.Exit(130)
-        trained = finish(job)
+    trained, peak_bytes = _carried_out(loaded, directory, as_json)
     if as_json:
-        typer.echo(json.dumps(_summary(trained)))
+        typer.echo(json.dumps(_summary(trained, peak_bytes)))
     else:
-        _show(trained, loaded.config, time.perf_counter() - began)
+        _show(trained, loaded.config, time.perf_counter() - began, peak_bytes)
 
 
-def _learned(job: Job, interruption: Interruption, as_json: bool) -> bool:
-    """Learns to the end, telling of each batch; False where that was interrupted."""
-    from selfplay.train import learn
+def _carried_out(
+    loaded: Loaded[TrainConfig], directory: Path, as_json: bool
+) -> tuple[Trained, int | None]:
+    """What the job made, and the most memory that a batch took; ends the command if interrupted."""
+    from selfplay.notes import job_notes
+    from selfplay.signals import Interruption
+    from selfplay.train import finish, learn, open_job
 
-    for done in learn(job):
-        _tell(done, as_json)
-        if interruption.requested and done.version < done.total:
-            return False
-    return True
+    peaks = []
+    with Interruption() as interruption, open_job(loaded, directory) as job:
+        for note in job_notes(loaded.config.solver.objective, job.groups):
+            typer.echo(f"note: {note}", err=True)
+        for done in learn(job):
+            _tell(done, as_json)
+            peaks += [done.peak_bytes] if done.peak_bytes is not None else []
+            if interruption.requested and done.version < done.total:
+                job.save()
+                typer.echo(f"interrupted; the same command goes on from {directory}", err=True)
+                raise typer.Exit(130)
+        return finish(job), max(peaks, default=None)
 
 
 def _tell(done: BatchDone, as_json: bool) -> None:
@@ -91,7 +105,7 @@ def _tell(done: BatchDone, as_json: bool) -> None:
         typer.echo(line)
 
 
-def _summary(trained: Trained) -> dict[str, object]:
+def _summary(trained: Trained, peak_bytes: int | None) -> dict[str, object]:
     return {
         "policy": str(trained.policy),
         "reward_model": str(trained.reward_model) if trained.reward_model else None,
@@ -100,16 +114,19 @@ def _summary(trained: Trained) -> dict[str, object]:
         "too_long": trained.too_long,
         "heldout_accuracy": trained.heldout_accuracy,
         "heldout_comparisons": trained.heldout_comparisons,
+        "peak_bytes": peak_bytes,
     }
 
 
-def _show(trained: Trained, config: TrainConfig, seconds: float) -> None:
+def _show(trained: Trained, config: TrainConfig, seconds: float, peak_bytes: int | None) -> None:
     """Prints the job's figures and what to do next."""
     tokens = sum(batch["tokens"] for batch in trained.batches)
     typer.echo(
         f"\n{trained.groups:,} groups, {len(trained.batches):,} batches, {tokens:,.0f} tokens, "
         f"{seconds:,.0f} s"
     )
+    if peak_bytes is not None:
+        typer.echo(f"learning took {peak_bytes / 2**20:,.0f} MiB at most")
     if trained.too_long:
         typer.echo(f"{trained.too_long:,} responses are longer than the context and were left out")
     for name in ("loss", "accuracy"):

@@ -28,7 +28,8 @@ FinishReason: TypeAlias = Literal["stop", "length", "recorded"]
 Level: TypeAlias = int | float
 
 GENERATED = "generated_tokens"
-"""The metric that counts tokens generated for training and estimates: what a budget limits."""
+"""The metric that counts tokens generated for training, estimates and evolving: what a budget
+limits."""
 
 
 @dataclass(frozen=True)

@@ -183,10 +183,10 @@ class Database:
         with explained(self.path):
             return self._connection.execute(sql, values).fetchall()
 
-    def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+    def stream(self, sql: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """The rows of a query, a few at a time."""
         with explained(self.path):
-            yield from self._connection.execute(sql)
+            yield from self._connection.execute(sql, values)
 
     def write(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Executes a statement once for each of `rows`, within the transaction in progress.

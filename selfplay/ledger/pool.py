@@ -29,6 +29,8 @@ _UPDATE = (
 _BIRTH = 4
 """Where in a row of `prompts`, counted from `id`, what is not part of the id begins."""
 # One JSON parameter takes any number of ids; SQLite bounds the number of plain parameters.
+_KNOWN = "SELECT id FROM prompts WHERE id IN (SELECT value FROM json_each(?))"
+_ARCHIVED = "SELECT prompt_id FROM archive WHERE prompt_id IN (SELECT value FROM json_each(?))"
 _SELECT = (
     "SELECT id, messages, task, answer, puzzle, extra, "
     "operator, model, seed, round, policy_version, fingerprint "
@@ -95,7 +97,7 @@ def _write_birth(database: Database, prompts: Sequence[Prompt]) -> None:
 
 def archived(database: Database, ids: Collection[str]) -> set[str]:
     """Those of `ids` that were admitted."""
-    return _among(database, "SELECT prompt_id FROM archive WHERE prompt_id", ids)
+    return _among(database, _ARCHIVED, ids)
 
 
 def archive_size(database: Database) -> int:
@@ -106,21 +108,18 @@ def archive_size(database: Database) -> int:
 def archive_ids(database: Database, start: int) -> Iterator[str]:
     """The admitted prompts' ids in order of admission, from the one at place `start` (0: first)."""
     # Rows are only ever appended, so positions have no gaps.
-    for (id_,) in database.stream(
-        f"SELECT prompt_id FROM archive WHERE position > {int(start)} ORDER BY position"
-    ):
+    query = "SELECT prompt_id FROM archive WHERE position > ? ORDER BY position"
+    for (id_,) in database.stream(query, start):
         yield id_
 
 
 def known(database: Database, ids: Collection[str]) -> set[str]:
     """Those of `ids` that were asked anything."""
-    return _among(database, "SELECT id FROM prompts WHERE id", ids)
+    return _among(database, _KNOWN, ids)
 
 
 def _among(database: Database, query: str, ids: Collection[str]) -> set[str]:
-    listed = json.dumps(list(ids))
-    found = database.rows(f"{query} IN (SELECT value FROM json_each(?))", listed)
-    return {id_ for (id_,) in found}
+    return {id_ for (id_,) in database.rows(query, json.dumps(list(ids)))}
 
 
 def prompts(database: Database, ids: Sequence[str]) -> list[Prompt]:

@@ -6,7 +6,7 @@ from selfplay.core.components import Choice, load_attribute
 from selfplay.core.errors import ConfigError
 from solver.config import SolverConfig
 from solver.objectives.groups import GroupObjective, WeightedObjective
-from solver.objectives.needs import needs_of, rows_of
+from solver.objectives.needs import rows_of
 from solver.objectives.objective import Objective
 from solver.objectives.pairs import PairObjective
 from solver.objectives.references import check_reference
@@ -23,7 +23,7 @@ def build_objective(choice: Choice, config: SolverConfig) -> Objective:
         ConfigError: options that do not go together, or that TRL does not take.
     """
     if choice.name in OBJECTIVES:
-        check_reference(choice.name, needs_of(choice), config)
+        check_reference(choice, config)
         if config.trl and not any(row.trainer for row in rows_of(choice)):
             raise ConfigError(
                 f"solver.trl: expected nothing, since the loss of '{choice.name}' is not TRL's, "

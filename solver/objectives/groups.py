@@ -65,7 +65,9 @@ class GroupObjective(PlannedObjective):
 
             return Pass(loss, share, found.tokens, found.tensors)
 
-        return Plan(group_steps(stage, informative, passed, self._row.whole_step), metrics)
+        members = [scored_in(stage, p) for p in informative]
+        steps = group_steps(stage, informative, members, passed, self._row.whole_step)
+        return Plan(steps, metrics)
 
 
 class WeightedObjective(PlannedObjective):
@@ -79,9 +81,10 @@ class WeightedObjective(PlannedObjective):
         """As `PlannedObjective.plan`."""
         weights_PG, metrics = self._weigh(stage, self.options)
         useful = np.flatnonzero((weights_PG != 0.0).any(axis=1)).tolist()
+        members = {p: np.flatnonzero(weights_PG[p]).tolist() for p in useful}
 
         def passed(groups: Sequence[int], share: float) -> Pass:
-            places = [(p, g) for p in groups for g in np.flatnonzero(weights_PG[p]).tolist()]
+            places = [(p, g) for p in groups for g in members[p]]
             # What the weights needed is in them: the pass scores the policy alone.
             found = responses(stage, places, replace(self._row, needs=()))
             weights_R = torch.tensor([weights_PG[place] for place in places])
@@ -93,21 +96,30 @@ class WeightedObjective(PlannedObjective):
             return Pass(loss, share, found.tokens, found.tensors)
 
         counted = {"groups_used": float(len(useful))}
-        return Plan(group_steps(stage, useful, passed, self._row.whole_step), counted | metrics)
+        chosen = list(members.values())
+        steps = group_steps(stage, useful, chosen, passed, self._row.whole_step)
+        return Plan(steps, counted | metrics)
 
 
 def group_steps(
     stage: Stage,
     groups: Sequence[int],
+    members: Sequence[Sequence[int]],
     passed: Callable[[Sequence[int], float], Pass],
     whole_step: bool = False,
 ) -> list[list[Pass]]:
-    """Groups shuffled into optimiser steps and cut into passes; a group is never split."""
+    """Groups shuffled into optimiser steps and cut into passes; a group is never split.
+
+    Args:
+        groups: their positions in the stage.
+        members: of each of them, the responses that are passed: one or more.
+        passed: from the groups of a pass and its share of the step.
+        whole_step: steps are not cut.
+    """
     config = stage.config
     widths = [
-        len(members) * max(stage.row((p, g)).length for g in members)
-        for p in groups
-        if (members := scored_in(stage, p))
+        len(chosen) * max(stage.row((p, g)).length for g in chosen)
+        for p, chosen in zip(groups, members, strict=True)
     ]
     generator = stage.seed.at("shuffle").numpy()
     limit = sum(widths) * len(widths) if whole_step else config.micro_batch_tokens

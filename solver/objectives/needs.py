@@ -16,15 +16,25 @@ def needs_of(configured: Any) -> frozenset[Need]:
 
     Args:
         configured: a choice of an objective, or any dataclass that holds such choices: sums and
-            schedules of objectives need what their parts need.
+            schedules of objectives need what their parts need. One that gives its reference no
+            weight does not need it.
     """
-    return frozenset(need for row in rows_of(configured) for need in row.needs)
+    return frozenset(
+        need
+        for choice, row in _known(configured)
+        for need in row.needs
+        if need != "reference" or row.reads_reference(choice.options)
+    )
 
 
 def rows_of(configured: Any) -> list[ObjectiveRow]:
     """The rows of the objectives that are chosen anywhere in `configured`; see `needs_of`."""
+    return [row for _, row in _known(configured)]
+
+
+def _known(configured: Any) -> list[tuple[Choice, ObjectiveRow]]:
     return [
-        row
+        (choice, row)
         for choice in _choices(configured)
         if (row := OBJECTIVES.get(choice.name)) is not None and row.factory == choice.factory
     ]

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 
+from selfplay.core.components import Choice
 from selfplay.core.errors import ConfigError
 from solver.config import REFERENCES, SolverConfig
-from solver.objectives.row import Need
+from solver.objectives.needs import needs_of, rows_of
 
 
-def check_reference(name: str, needs: Collection[Need], config: SolverConfig) -> None:
+def check_reference(choice: Choice, config: SolverConfig) -> None:
     """Refuses a reference before any model loads.
 
     Args:
-        name: the objective's.
-        needs: its own and those of its parts.
+        choice: the objective, with its parts where it has any.
         config: names the reference.
 
     Raises:
-        ConfigError: the objective has none, or needs more of it than is recorded, or there is no
-            such directory.
+        ConfigError: the objective has none, or gives it no weight, or needs more of it than is
+            recorded, or there is no such directory.
     """
-    reference = config.reference
+    reference, name, needs = config.reference, choice.name, needs_of(choice)
     if reference is None:
         return
-    if not {"reference", "reference logits"} & set(needs):
+    if not {"reference", "reference logits"} & needs:
+        why, way = _unread(choice)
         raise ConfigError(
-            f"solver.reference: expected null, since '{name}' has no reference policy, found "
-            f"'{reference}'. Remove it, or choose an objective with a reference."
+            f"solver.reference: expected null, since '{name}' {why}, found '{reference}'. "
+            f"Remove it, or {way}."
         )
     if reference == "precomputed" and "reference logits" in needs:
         raise ConfigError(
@@ -42,3 +42,12 @@ def check_reference(name: str, needs: Collection[Need], config: SolverConfig) ->
             f"'{reference}', which is no directory. Check the path; a model of the hub is "
             "downloaded first."
         )
+
+
+def _unread(choice: Choice) -> tuple[str, str]:
+    """Why nothing of the objective reads a reference, and what would."""
+    weights = sorted({row.reference_weight for row in rows_of(choice)} - {""})
+    if not weights:
+        return "has no reference policy", "choose an objective with a reference"
+    option = " and ".join(weights)
+    return f"does not read its reference policy while {option} is 0", f"set {option} above 0"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from selfplay.core.components import Row
 
@@ -34,6 +34,8 @@ class ObjectiveRow(Row):
     needs: tuple[Need, ...] = ()
     reference: str = ""
     """The reference policy where `solver.reference` is null; empty for objectives without one."""
+    reference_weight: str = ""
+    """The option that, at 0, leaves the reference unread; empty where it is always read."""
     trainer: str = ""
     """TRL's trainer that computes the loss, and takes `solver.trl`; empty for losses of our own."""
     formula: str = ""
@@ -44,3 +46,8 @@ class ObjectiveRow(Row):
     """Paper and equation or section."""
     whole_step: bool = False
     """The loss couples all items of an optimiser step, so that none of them is split off."""
+
+    def reads_reference(self, options: Any) -> bool:
+        """With these options, is the reference policy asked for anything?"""
+        weight = getattr(options, self.reference_weight) if self.reference_weight else 1
+        return bool(self.reference and weight)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +8,6 @@ import pytest
 
 from creator.config import OPERATORS, CreatorConfig
 from creator.creator import Creator
-from creator.gates import Surroundings
 from selfplay.config import load_values
 from selfplay.core.components import Choice
 from selfplay.core.gym import GymSpace, puzzle_prompt
@@ -24,27 +23,11 @@ from selfplay.core.types import (
     Response,
     Verdict,
 )
+from tests.creator.in_memory import Shelf, surroundings, turn
 
 SPACES = {"chain_sum": GymSpace("chain_sum", {"num_terms": (2, 3, 4, 5), "num_digits": (1, 2, 3)})}
 NOW = Now(round=2, policy_version=1, fingerprint="judge-1")
 ANSWER = Response("x", np.array([1], dtype=np.int32), None, "stop")
-
-
-class Shelf:
-    """An archive in memory."""
-
-    def __init__(self, prompts: Sequence[Prompt] = (), estimates: Sequence[Estimate] = ()) -> None:
-        self.held = {prompt.id: prompt for prompt in prompts}
-        self.made = list(estimates)
-
-    def known(self, ids: Collection[str]) -> set[str]:
-        return self.held.keys() & set(ids)
-
-    def prompts(self, ids: Sequence[str]) -> list[Prompt]:
-        return [self.held[id_] for id_ in ids]
-
-    def estimates(self, since: int = 0) -> list[Estimate]:
-        return [made for made in self.made if made.round >= since]
 
 
 def puzzles(count: int, terms: int = 2, digits: int = 2) -> list[Prompt]:
@@ -66,22 +49,16 @@ def config(**changes: object) -> CreatorConfig:
 def make(
     shelf: Shelf, options: CreatorConfig, history: Mapping[int, Sequence[Group]] | None = None
 ) -> Creator:
-    surroundings = Surroundings(
-        shelf.known, frozenset(), lambda ps: [len(p.text) for p in ps], max_tokens=1000
-    )
     earlier = history or {}
-    return Creator(options, shelf, surroundings, SPACES, lambda t: earlier.get(t, ()), Seed(0))
-
-
-def no_probe(prompts: Sequence[Prompt], n: int) -> list[Group]:
-    raise AssertionError("nothing may be generated")
+    around = surroundings(shelf, spaces=SPACES)
+    return Creator(options, shelf, around, lambda t: earlier.get(t, ()), Seed(0))
 
 
 def compose(
     options: CreatorConfig, groups: Sequence[Group], originals: Sequence[Prompt]
 ) -> Composition:
     shelf = Shelf([*originals, *(g.prompt for g in groups)])
-    return make(shelf, options).compose(NOW, groups, originals, no_probe, Seed(0))
+    return make(shelf, options).compose(NOW, groups, originals, turn(), Seed(0))
 
 
 def test_the_first_round_asks_originals_alone() -> None:
@@ -169,7 +146,7 @@ def test_memory_keeps_earlier_prompts_and_drops_those_of_another_judge() -> None
     options = config(memory=5, operators=["fresh"])
     groups = [group(originals[0], [1, 1])]
     creator = make(shelf, options, {1: asked})
-    made = creator.compose(NOW, groups, originals, no_probe, Seed(0))
+    made = creator.compose(NOW, groups, originals, turn(), Seed(0))
     parents = [prompt.lineage.parents[0] for prompt in made.prompts[: int(made.metrics["evolved"])]]
     assert originals[20].id in parents
     assert originals[21].id not in parents
@@ -186,10 +163,9 @@ def test_fresh_samples_are_what_is_estimated_when_asked_for() -> None:
     shelf = Shelf(originals)
     creator = make(shelf, config(fresh_samples=3))
     groups = [group(p, [1, 1]) for p in originals[:20]]
-    made = creator.compose(NOW, groups, originals, probe, Seed(0))
+    made = creator.compose(NOW, groups, originals, turn(estimate=probe), Seed(0))
     assert asked == [3]
     assert {estimate.value for estimate in made.estimates} == {1.0}
-    assert made.metrics["generated_tokens"] == 60
 
 
 @pytest.mark.parametrize(

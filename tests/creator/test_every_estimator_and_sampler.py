@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from creator.config import ESTIMATORS, SAMPLERS, CreatorConfig
 from creator.creator import Creator
-from creator.gates import Surroundings
 from selfplay.config import load_values
 from selfplay.core.errors import ConfigError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import (
     Composition,
-    Estimate,
     Group,
     Now,
     Prompt,
@@ -25,27 +23,11 @@ from selfplay.core.types import (
     Verdict,
     user,
 )
+from tests.creator.in_memory import Shelf, surroundings, turn
 
 REFUSED = {"corrected_variance", "corrected_gap", "judge_disagreement", "policy_disagreement"}
 PROMPTS = [Prompt(user(f"question {i}"), task=f"task {i % 3}") for i in range(30)]
 ROUNDS = 4
-
-
-@dataclass
-class Shelf:
-    """An archive in memory of a run whose solver answers by its own luck."""
-
-    made: list[Estimate] = field(default_factory=list)
-
-    def known(self, ids: Collection[str]) -> set[str]:
-        return set(ids)
-
-    def prompts(self, ids: Sequence[str]) -> list[Prompt]:
-        held = {prompt.id: prompt for prompt in PROMPTS}
-        return [held[id_] for id_ in ids]
-
-    def estimates(self, since: int = 0) -> list[Estimate]:
-        return [made for made in self.made if made.round >= since]
 
 
 def options(**changes: object) -> CreatorConfig:
@@ -54,8 +36,7 @@ def options(**changes: object) -> CreatorConfig:
 
 
 def seated(config: CreatorConfig, shelf: Shelf, history: Mapping[int, Sequence[Group]]) -> Creator:
-    surroundings = Surroundings(shelf.known, frozenset(), lambda ps: [1] * len(ps), 1000)
-    return Creator(config, shelf, surroundings, {}, lambda t: history[t], Seed(7))
+    return Creator(config, shelf, surroundings(shelf), lambda t: history[t], Seed(7))
 
 
 def answered(prompts: Sequence[Prompt], t: int) -> list[Group]:
@@ -76,26 +57,22 @@ def answered(prompts: Sequence[Prompt], t: int) -> list[Group]:
 
 def rounds(config: CreatorConfig, *, resumed: bool) -> list[Composition]:
     """The compositions of a run; `resumed` seats a new creator before every round."""
-    shelf, history = Shelf(), {1: answered(PROMPTS[:12], 0)}
+    shelf, history = Shelf(PROMPTS), {1: answered(PROMPTS[:12], 0)}
     creator = seated(config, shelf, history)
     found = []
     for t in range(1, ROUNDS + 1):
         if resumed:
             creator = seated(config, shelf, history)
         now = Now(t, t - 1, "judge")
-        made = creator.compose(now, history[t], PROMPTS, unasked, Seed(7).at(t, "compose"))
+        made = creator.compose(now, history[t], PROMPTS, turn(), Seed(7).at(t, "compose"))
         shelf.made += made.estimates
         if resumed:
             creator = seated(config, shelf, history)
         groups = answered(made.prompts, t)
-        drawn = creator.refill(now, groups, PROMPTS, 3, Seed(7).at(t, "refill"))
+        drawn = creator.refill(now, groups, PROMPTS, 3, turn(), Seed(7).at(t, "refill"))
         history[t + 1] = [*groups, *answered(drawn.prompts, t)]
         found += [made, replace(made, prompts=drawn.prompts)]
     return found
-
-
-def unasked(prompts: Sequence[Prompt], n: int) -> list[Group]:
-    raise AssertionError("nothing may be generated")
 
 
 def assert_plays_alike_when_resumed(config: CreatorConfig) -> None:
@@ -126,13 +103,13 @@ def test_a_sampler_composes_rounds_and_a_resumed_run_the_same(name: str, estimat
 @pytest.mark.parametrize("name", sorted(REFUSED))
 def test_an_estimator_of_what_no_run_records_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=rf"creator.estimator: .* found '{name}': .* needs"):
-        seated(options(estimator=name), Shelf(), {})
+        seated(options(estimator=name), Shelf(PROMPTS), {})
 
 
 def test_a_refused_estimator_is_found_inside_of_another() -> None:
     nested = {"name": "split_halves", "of": {"name": "per_token", "of": "corrected_gap"}}
     with pytest.raises(ConfigError, match="'corrected_gap' needs judgements_PGJ"):
-        seated(options(estimator=nested), Shelf(), {})
+        seated(options(estimator=nested), Shelf(PROMPTS), {})
 
 
 def test_the_posterior_remembers_earlier_rounds() -> None:
@@ -166,18 +143,18 @@ def test_a_round_composed_twice_is_counted_once() -> None:
     history[2] = answered(PROMPTS[:5], 1)
 
     def second_round(repeats: int) -> Composition:
-        creator = seated(config, Shelf(), history)
+        creator = seated(config, Shelf(PROMPTS), history)
         for _ in range(repeats):
-            creator.compose(Now(1, 0, "judge"), history[1], PROMPTS, unasked, Seed(1))
-        return creator.compose(Now(2, 1, "judge"), history[2], PROMPTS, unasked, Seed(2))
+            creator.compose(Now(1, 0, "judge"), history[1], PROMPTS, turn(), Seed(1))
+        return creator.compose(Now(2, 1, "judge"), history[2], PROMPTS, turn(), Seed(2))
 
     assert second_round(1).estimates == second_round(3).estimates
 
 
 def compositions(history: Mapping[int, Sequence[Group]], estimator: object) -> list[Composition]:
     """Of the rounds that have groups to be estimated from."""
-    creator = seated(options(estimator=estimator), Shelf(), history)
+    creator = seated(options(estimator=estimator), Shelf(PROMPTS), history)
     return [
-        creator.compose(Now(t, t - 1, "judge"), groups, PROMPTS, unasked, Seed(7).at(t))
+        creator.compose(Now(t, t - 1, "judge"), groups, PROMPTS, turn(), Seed(7).at(t))
         for t, groups in history.items()
     ]

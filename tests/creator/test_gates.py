@@ -3,9 +3,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from creator.config import LengthOptions
-from creator.gates import Duplicate, Heldout, Length, Surroundings, admit
+from creator.gates import Duplicate, Heldout, Length, admit
 from selfplay.core.components import NoOptions
 from selfplay.core.types import Prompt, user
+from tests.creator.in_memory import surroundings
 
 KNOWN = Prompt(user("known"))
 HELD_OUT = Prompt(user("held out"))
@@ -19,7 +20,9 @@ def lengths(prompts: Sequence[Prompt]) -> list[int]:
     return [len(prompt.text) for prompt in prompts]
 
 
-SURROUNDINGS = Surroundings(known, frozenset({HELD_OUT.text}), lengths, max_tokens=20)
+SURROUNDINGS = surroundings(
+    known=known, heldout=frozenset({HELD_OUT.text}), lengths=lengths, max_tokens=20
+)
 
 
 def test_a_known_prompt_and_a_repeated_one_are_duplicates() -> None:

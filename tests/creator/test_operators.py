@@ -10,9 +10,11 @@ from creator.operators import CurriculumEdit, moved
 from selfplay.core.gym import GymSpace, gym_score, puzzle_prompt
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Lineage, Prompt, Puzzle, user
+from tests.creator.in_memory import surroundings
 
 SPACE = GymSpace("chain_sum", {"num_terms": (2, 3, 4), "num_digits": (1, 2)})
 SPACES = {"chain_sum": SPACE}
+AROUND = surroundings(spaces=SPACES)
 
 
 def puzzle(terms: int, digits: int, index: int = 5) -> Prompt:
@@ -27,7 +29,7 @@ def levels(child: Prompt | str) -> dict[str, float]:
 
 
 def test_harder_moves_exactly_one_attribute_one_level_up() -> None:
-    children = CurriculumEdit(HarderOptions(), SPACES).evolve([puzzle(2, 1)] * 20, Seed(0))
+    children = CurriculumEdit(HarderOptions(), AROUND).evolve([puzzle(2, 1)] * 20, Seed(0))
     found = {tuple(sorted(levels(child).items())) for child in children}
     assert found == {
         (("num_digits", 1), ("num_terms", 3)),
@@ -36,14 +38,14 @@ def test_harder_moves_exactly_one_attribute_one_level_up() -> None:
 
 
 def test_easier_moves_exactly_one_attribute_one_level_down() -> None:
-    [child] = CurriculumEdit(EasierOptions(), SPACES).evolve([puzzle(2, 2)], Seed(0))
+    [child] = CurriculumEdit(EasierOptions(), AROUND).evolve([puzzle(2, 2)], Seed(0))
     assert levels(child) == {"num_terms": 2, "num_digits": 1}
 
 
 def test_sideways_moves_one_attribute_up_and_another_down() -> None:
-    [child] = CurriculumEdit(SidewaysOptions(), SPACES).evolve([puzzle(3, 1)], Seed(0))
+    [child] = CurriculumEdit(SidewaysOptions(), AROUND).evolve([puzzle(3, 1)], Seed(0))
     assert isinstance(child, (Prompt, str))
-    children = CurriculumEdit(SidewaysOptions(), SPACES).evolve([puzzle(4, 1)] * 10, Seed(0))
+    children = CurriculumEdit(SidewaysOptions(), AROUND).evolve([puzzle(4, 1)] * 10, Seed(0))
     assert {tuple(sorted(levels(c).items())) for c in children} == {
         (("num_digits", 2), ("num_terms", 3))
     }
@@ -51,7 +53,7 @@ def test_sideways_moves_one_attribute_up_and_another_down() -> None:
 
 def test_fresh_keeps_the_levels_and_draws_another_item() -> None:
     parent = puzzle(3, 2)
-    [child] = CurriculumEdit(FreshOptions(), SPACES).evolve([parent], Seed(0))
+    [child] = CurriculumEdit(FreshOptions(), AROUND).evolve([parent], Seed(0))
     assert levels(child) == {"num_terms": 3, "num_digits": 2}
     assert isinstance(child, Prompt)
     assert child.id != parent.id
@@ -59,7 +61,7 @@ def test_fresh_keeps_the_levels_and_draws_another_item() -> None:
 
 
 def test_every_child_keeps_an_exact_verifier() -> None:
-    for child in CurriculumEdit(HarderOptions(), SPACES).evolve([puzzle(2, 1)] * 5, Seed(1)):
+    for child in CurriculumEdit(HarderOptions(), AROUND).evolve([puzzle(2, 1)] * 5, Seed(1)):
         assert isinstance(child, Prompt)
         assert child.puzzle is not None
         key = (child.puzzle.generator, dict(child.puzzle.attributes), child.puzzle.index)
@@ -74,20 +76,20 @@ def test_every_child_keeps_an_exact_verifier() -> None:
 def test_at_the_end_of_the_range_there_is_a_reason_and_no_child(
     operator: HarderOptions, parent: Prompt
 ) -> None:
-    assert CurriculumEdit(operator, SPACES).evolve([parent], Seed(0)) == [
+    assert CurriculumEdit(operator, AROUND).evolve([parent], Seed(0)) == [
         "no attribute left to move"
     ]
 
 
 def test_a_prompt_without_attributes_is_turned_down_with_a_reason() -> None:
     plain = Prompt(user("What is love?"))
-    assert CurriculumEdit(HarderOptions(), SPACES).evolve([plain], Seed(0)) == [
+    assert CurriculumEdit(HarderOptions(), AROUND).evolve([plain], Seed(0)) == [
         "the prompt has no difficulty attributes"
     ]
 
 
 def test_children_are_a_function_of_parents_and_seed() -> None:
-    edit = CurriculumEdit(HarderOptions(), SPACES)
+    edit = CurriculumEdit(HarderOptions(), AROUND)
     parents = [puzzle(2, 1, i) for i in range(6)]
     first = [levels(child) for child in edit.evolve(parents, Seed(3))]
     again = [levels(child) for child in edit.evolve(parents, Seed(3))]

@@ -32,6 +32,7 @@ from selfplay.core.models.scripted import ScriptedModel
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Chat, Message, Prompt, Sampling, user
 from tests.conftest import make_tiny_model
+from tests.creator.in_memory import surroundings, turn
 from tests.model_server import Answer, Served, choice, completion, serving
 
 PARENT = Prompt(
@@ -63,7 +64,9 @@ def evolved(
     options: RewriteOptions | None = None,
     seed: int = 1,
 ) -> list[Child]:
-    children: list[Child] = chosen(name, ROWS, options).build(model).evolve(parents, Seed(seed))
+    around = surroundings()
+    around.begin(turn(rewriter=model))
+    children: list[Child] = chosen(name, ROWS, options).build(around).evolve(parents, Seed(seed))
     return children
 
 

@@ -54,12 +54,12 @@ NATALIA = problem(
 
 def with_numbers(parent: Prompt, times: int = 40, **options: Any) -> list[Prompt]:
     """Many children of one parent."""
-    children = Numbers(NumbersOptions(**options)).evolve([parent] * times, Seed(1))
+    children = Numbers(NumbersOptions(**options), None).evolve([parent] * times, Seed(1))
     return [child for child in children if isinstance(child, Prompt)]
 
 
 def refused(parent: Prompt, **options: Any) -> Child:
-    return Numbers(NumbersOptions(**options)).evolve([parent], Seed(1))[0]
+    return Numbers(NumbersOptions(**options), None).evolve([parent], Seed(1))[0]
 
 
 def stated(text: str) -> list[Fraction]:
@@ -177,7 +177,7 @@ def test_lineage_task_and_named_columns_are_kept() -> None:
 
 
 def test_children_are_a_function_of_parents_and_seed() -> None:
-    operator = Numbers(NumbersOptions())
+    operator = Numbers(NumbersOptions(), None)
     assert operator.evolve([NATALIA] * 5, Seed(3)) == operator.evolve([NATALIA] * 5, Seed(3))
     assert operator.evolve([NATALIA] * 5, Seed(3)) != operator.evolve([NATALIA] * 5, Seed(4))
 
@@ -327,7 +327,7 @@ def test_people_get_other_names_of_their_gender_everywhere() -> None:
         "Tom gave Anna's cat 3 fish in Paris and Anna 2. How many did Tom give?",
         "Tom gave <<3+2=5>>5\n#### 5",
     )
-    children = Names(WordProblemOptions()).evolve([parent] * 20, Seed(1))
+    children = Names(WordProblemOptions(), None).evolve([parent] * 20, Seed(1))
     seen: set[str] = set()
     for child in children:
         assert isinstance(child, Prompt)
@@ -349,13 +349,13 @@ def test_a_short_form_of_a_name_stays_with_it() -> None:
 
 def test_who_has_no_listed_name_and_what_is_a_puzzle_stay() -> None:
     puzzle = Prompt(user("Tom has 3."), answer="3", puzzle=Puzzle("gsm_symbolic", (), 1))
-    names = Names(WordProblemOptions())
+    names = Names(WordProblemOptions(), None)
     assert names.evolve([Prompt(user("He has 3.")), puzzle], Seed(0)) == [NOBODY, PUZZLE]
 
 
 def test_a_gold_answer_with_a_name_in_it_is_renamed_too() -> None:
     parent = Prompt(user("Laura is taller than Kevin. Who is taller?"), answer="Laura")
-    [child] = Names(WordProblemOptions()).evolve([parent], Seed(0))
+    [child] = Names(WordProblemOptions(), None).evolve([parent], Seed(0))
     assert isinstance(child, Prompt)
     assert child.text.startswith(f"{child.answer} is taller")
 
@@ -369,7 +369,7 @@ def test_the_last_turn_of_a_conversation_is_edited() -> None:
 
 @pytest.mark.parametrize("name", WORD_PROBLEMS)
 def test_the_table_builds_the_operators(name: str) -> None:
-    operator = chosen(name, WORD_PROBLEMS).build()
+    operator = chosen(name, WORD_PROBLEMS).build(None)
     [child] = operator.evolve([NATALIA], Seed(0))
     assert isinstance(child, Prompt)
 
@@ -391,7 +391,7 @@ def gsm8k(name: str) -> list[Prompt]:
 @needs_gsm8k
 def test_two_fifths_of_gsm8k_get_children_whose_solutions_are_exactly_right() -> None:
     parents = gsm8k("train")[:600]
-    children = Numbers(NumbersOptions()).evolve(parents, Seed(5))
+    children = Numbers(NumbersOptions(), None).evolve(parents, Seed(5))
     made = [(p, c) for p, c in zip(parents, children, strict=True) if isinstance(c, Prompt)]
     assert len(made) > 0.4 * len(parents)
     for parent, child in made:

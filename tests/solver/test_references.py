@@ -18,6 +18,9 @@ from selfplay.core.types import Group, Sampling
 from solver.config import LoraConfig, PolicyConfig, SolverConfig
 from solver.examples.table import PAIRINGS
 from solver.learning.stage import Stage
+from solver.objectives.rows.combined import Part, SumOptions
+from solver.objectives.rows.groups import DapoOptions, GrpoOptions, RlooOptions
+from solver.objectives.rows.ppo import PpoOptions
 from solver.objectives.table import OBJECTIVES
 from solver.policy import Policy
 from solver.solver import Solver, check_solver
@@ -171,6 +174,39 @@ def test_precomputed_is_refused_where_whole_distributions_are_compared() -> None
 def test_an_objective_without_a_reference_refuses_one() -> None:
     with pytest.raises(ConfigError, match="'simpo' has no reference policy"):
         check_solver(configured("simpo", reference="initial"))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("rloo", RlooOptions(beta=0.0)),
+        ("grpo", GrpoOptions(beta=0.0)),
+        ("dr_grpo", None),
+        ("dapo", None),
+        ("ppo", PpoOptions(beta=0.0)),
+    ],
+)
+def test_a_reference_without_weight_is_refused(name: str, options: Any) -> None:
+    check_solver(configured(name, options))
+    message = f"'{name}' does not read its reference policy while beta is 0, found 'initial'"
+    with pytest.raises(ConfigError, match=f"{message}. Remove it, or set beta above 0"):
+        check_solver(configured(name, options, reference="initial"))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("rloo", None), ("grpo", None), ("dapo", DapoOptions(beta=0.01)), ("ppo", None)],
+)
+def test_a_reference_with_weight_is_taken(name: str, options: Any) -> None:
+    check_solver(configured(name, options, reference="round_start"))
+
+
+def test_a_reference_is_taken_where_one_part_of_a_sum_reads_it() -> None:
+    unread = Part(chosen("rloo", OBJECTIVES, RlooOptions(beta=0.0)))
+    read = Part(chosen("dpo", OBJECTIVES))
+    check_solver(configured("sum", SumOptions((unread, read)), reference="initial"))
+    with pytest.raises(ConfigError, match="'sum' does not read its reference policy"):
+        check_solver(configured("sum", SumOptions((unread,)), reference="initial"))
 
 
 def test_a_decay_of_one_is_refused() -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
 import torch
+from torch.distributed import TCPStore
 
 from selfplay.core.seeding import Seed
 from solver.learning.batches import micro_batches
@@ -20,6 +24,11 @@ from solver.solver import Solver
 from tests.solver.small_solver import judged, make, weights
 
 ROOT = Path(__file__).parents[2]
+
+PATIENCE = 600.0
+"""Seconds until processes are taken for stuck, on however busy a machine."""
+
+pytestmark = pytest.mark.timeout(2 * PATIENCE)
 
 CASES: dict[str, dict[str, Any]] = {
     "rloo": {"micro_batch_tokens": 96, "minibatches": 2},
@@ -87,38 +96,62 @@ def learned_twice(solver: Solver) -> list[dict[str, float]]:
     return [solver.learn(groups, Seed(1)), solver.learn(groups, Seed(2))]
 
 
-def launch(arguments: list[str], processes: int = 2) -> list[subprocess.Popen[str]]:
-    """Python in some processes that find one another as under torchrun."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    return [
-        subprocess.Popen(
-            [sys.executable, *arguments],
-            env={
-                **os.environ,
-                **shared,
-                "RANK": str(rank),
-                "LOCAL_RANK": str(rank),
-                "OMP_NUM_THREADS": "1",
-            },
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(processes)
-    ]
+@contextmanager
+def launch(arguments: list[str], processes: int = 2) -> Iterator[list[subprocess.Popen[str]]]:
+    """Python in some processes, one process group, that find one another as under torchrun.
+
+    The store through which they meet is here, as it is torchrun's there: its port is taken from the
+    beginning on. Whoever still runs in the end, or after `PATIENCE`, is killed.
+    """
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    shared = {
+        "WORLD_SIZE": str(processes),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "TORCHELASTIC_RESTART_COUNT": "0",
+        "OMP_NUM_THREADS": "1",
+    }
+    started: list[subprocess.Popen[str]] = []
+    watchdog = Timer(PATIENCE, lambda: [process.kill() for process in started])
+    watchdog.start()
+    try:
+        for rank in range(processes):
+            own = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+            started.append(
+                subprocess.Popen(
+                    [sys.executable, *arguments],
+                    env={**os.environ, **shared, **own},
+                    cwd=ROOT,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    process_group=started[0].pid if started else 0,
+                )
+            )
+        yield started
+    finally:
+        watchdog.cancel()
+        for process in started:
+            process.kill()
+            process.communicate()
+
+
+def ended(processes: Sequence[subprocess.Popen[str]]) -> tuple[list[int], list[tuple[str, str]]]:
+    """Exit codes of the processes, once all have ended, and what each said."""
+    # Side by side: one that has filled its pipe would keep the others waiting.
+    with ThreadPoolExecutor(len(processes)) as pool:
+        said = list(pool.map(lambda process: process.communicate(), processes))
+    return [process.returncode for process in processes], said
 
 
 @pytest.fixture(scope="module")
 def together(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two processes learned together, the second of which went away in the end."""
     out = tmp_path_factory.mktemp("team")
-    processes = launch(["-c", SCRIPT, str(tiny_model_dir), str(out)])
-    said = [process.communicate(timeout=200)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 9], said
+    with launch(["-c", SCRIPT, str(tiny_model_dir), str(out)]) as processes:
+        codes, said = ended(processes)
+    assert codes == [0, 9], said
     return out
 
 

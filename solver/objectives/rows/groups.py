@@ -21,7 +21,7 @@ class RlooOptions:
     """REINFORCE leave-one-out (Ahmadian et al., 2024), clipped at the sequence level."""
 
     beta: float = 0.05
-    """Weight of the KL to the reference inside the reward; 0 needs no reference."""
+    """Weight of the KL to the reference inside the reward; 0 has no reference, and takes none."""
     epsilon: float = 0.2
     """Clip of the sequence ratio: at least 1 - epsilon."""
     epsilon_high: float | None = None
@@ -49,7 +49,7 @@ class GrpoOptions:
 
     beta: float = 0.04
     """Weight of the KL to the reference beside the surrogate, estimated token by token (k3); 0
-    needs no reference."""
+    has no reference, and takes none."""
     epsilon: float = 0.2
     """Clip of the probability ratio: at least 1 - epsilon."""
     epsilon_high: float | None = None
@@ -86,7 +86,8 @@ class DrGrpoOptions(GrpoOptions):
     SCALED: ClassVar[bool] = False
 
     beta: float = 0.0
-    """Weight of the KL to the reference beside the surrogate; the paper has none."""
+    """Weight of the KL to the reference beside the surrogate; the paper has none. 0 takes no
+    `solver.reference`."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ class DapoOptions(GrpoOptions):
     LOSS: ClassVar[str] = "dapo"
 
     beta: float = 0.0
-    """Weight of the KL to the reference beside the surrogate; the paper has none."""
+    """Weight of the KL to the reference beside the surrogate; the paper has none. 0 takes no
+    `solver.reference`."""
     epsilon_high: float | None = 0.28
     """At most 1 + epsilon_high; `epsilon` when null."""
     overlong: float = 1.0
@@ -224,6 +226,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             "leave-one-out policy gradient on whole groups",
             needs=("groups", "sampling", "reference"),
             reference="initial",
+            reference_weight="beta",
             trainer="RLOOTrainer",
             formula="−min(q·A, clip(q, 1−ε, 1+ε_high)·A); q = π(y|x)/π_old(y|x), "
             "A_i = R_i − mean of the others, R = r − β·log(π_old/π_ref)",
@@ -236,6 +239,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             "clipped policy gradient with rewards standardised in each group",
             needs=("groups", "sampling", "reference"),
             reference="initial",
+            reference_weight="beta",
             trainer="GRPOTrainer",
             formula="mean over responses of 1/|y| Σ_t [−min(q_t·A, clip(q_t, 1−ε, 1+ε_high)·A)"
             " + β(π_ref/π − log(π_ref/π) − 1)]; q_t = π/π_old of the token,"
@@ -250,6 +254,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             "GRPO without its biases by length and by difficulty",
             needs=("groups", "sampling", "reference"),
             reference="initial",
+            reference_weight="beta",
             trainer="GRPOTrainer",
             formula="mean over responses of 1/L Σ_t −min(q_t·A, clip(q_t, 1−ε, 1+ε_high)·A);"
             " A = R − mean, L = solver.sampling.max_new_tokens",
@@ -264,6 +269,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             "GRPO by token, a wider upper clip, tied groups dropped, over-long answers penalised",
             needs=("groups", "sampling", "reference"),
             reference="initial",
+            reference_weight="beta",
             trainer="GRPOTrainer",
             formula="1/N Σ over the step's tokens of −min(q_t·A, clip(q_t, 1−ε, 1+ε_high)·A);"
             " N = their number, A = (R − mean)/(std + 1e-4), R = r − overlong·min(1, max(0,"

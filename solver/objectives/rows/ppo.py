@@ -16,7 +16,8 @@ class PpoOptions:
     """Proximal policy optimisation with a value head on the policy's body."""
 
     beta: float = 0.05
-    """Weight of each token's KL to the reference inside its reward; 0 needs no reference."""
+    """Weight of each token's KL to the reference inside its reward; 0 has no reference, and takes
+    none."""
     gamma: float = 1.0
     """Discount of a reward one token further on."""
     gae_lambda: float = 0.95
@@ -83,6 +84,7 @@ ROWS: dict[str, ObjectiveRow] = {
         "clipped policy gradient per token with a learned value",
         needs=("sampling", "reference", "value head"),
         reference="initial",
+        reference_weight="beta",
         formula="−min(q_t·A_t, clip(q_t, 1−ε, 1+ε)·A_t) + c·½·max((V_t − R_t)²,"
         " (clip(V_t, V_old,t ± ε_v) − R_t)²), q_t = π/π_old of a token, A by GAE(γ, λ),"
         " R = A + V_old; token reward −β·log(π_old/π_ref), r added on the last token",

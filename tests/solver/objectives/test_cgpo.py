@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from selfplay.config import load_config
 from selfplay.core.errors import ConfigError
 from selfplay.core.seeding import Seed
-from selfplay.core.types import Group, Verdict
+from selfplay.core.types import Group, Response, Verdict
+from solver.learning.plan import Plan
 from solver.learning.stage import Stage
 from solver.objectives import cgpo
+from solver.objectives.objective import PlannedObjective
 from solver.objectives.rows.cgpo import CrpgOptions, CrraftOptions
 from solver.solver import Solver
 from tests.solver.small_solver import PROMPTS, judged, make, weights
@@ -183,6 +185,32 @@ def test_crraft_goes_back_to_a_baseline_that_keeps_the_constraints_or_skips(
     learned = solver.learn(with_baselines(groups, solver, [kept]), Seed(1))
     assert (learned["groups_used"], learned["steps"]) == (1.0, 1.0)
     assert any(not torch.equal(before[k], v) for k, v in weights(solver).items())
+
+
+def test_the_memory_of_a_pass_is_bounded_by_what_crraft_learns_from(tiny_model_dir: Path) -> None:
+    long = 100
+    solver = make(tiny_model_dir, "crraft", baseline="initial", micro_batch_tokens=2 * (long + 30))
+    groups = judged(solver, violating=(0, 1, 2, 3))
+    baselines = [
+        replace(group, responses=(recorded_of(group.responses[0], long),))
+        for group in with_baselines([], solver, [Verdict(0.5)] * len(PROMPTS))
+    ]
+    plan = planned(solver, groups + baselines)
+    sizes = [one.batch["ids"].shape for step in plan.steps for one in step]
+    assert [rows for rows, _ in sizes] == [2, 2]
+    plan = planned(solver, judged(solver))
+    assert [one.batch["ids"].size(0) for step in plan.steps for one in step] == [4]
+
+
+def recorded_of(response: Response, length: int) -> Response:
+    """A response of other tokens, as many as asked for."""
+    return replace(response, token_ids=np.full(length, 5, np.int32), logprobs=None)
+
+
+def planned(solver: Solver, groups: list[Group]) -> Plan:
+    objective = solver._objective
+    assert isinstance(objective, PlannedObjective)
+    return objective.plan(stage_of(solver, groups))
 
 
 def test_crraft_uses_no_baseline_where_a_sample_is_left(tiny_model_dir: Path) -> None:

@@ -1,0 +1,38 @@
+"""The models that may write prompts: the solver's own network, one apart, or a server's."""
+
+from __future__ import annotations
+
+from creator.tables.rewriters import OwnModelOptions
+from selfplay.core.components import NoOptions
+from selfplay.core.models.endpoint_options import EndpointOptions
+from selfplay.core.text import TextModel
+
+
+def policy(options: NoOptions, live: TextModel) -> TextModel:
+    """The solver's network as it is now: the creator shares it, as in eva's own setting."""
+    return live
+
+
+def transformers(options: OwnModelOptions, live: TextModel) -> TextModel:
+    """A model of its own in this process.
+
+    Raises:
+        ModelError: the model cannot be used.
+    """
+    from selfplay.core.models.pretrained import load_pretrained
+    from selfplay.core.models.transformers_model import TransformersModel
+
+    loaded = load_pretrained(options.path, options.dtype, options.device)
+    loaded.module.requires_grad_(False)
+    return TransformersModel(loaded)
+
+
+def endpoint(options: EndpointOptions, live: TextModel) -> TextModel:
+    """A model behind an OpenAI-compatible server.
+
+    Raises:
+        ConfigError: the environment variable that should hold the key is not set.
+    """
+    from selfplay.core.models.endpoint import EndpointModel
+
+    return EndpointModel(options)
