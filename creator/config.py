@@ -7,7 +7,7 @@ from typing import Any
 
 from creator.tables import estimators, gates, rewriters, rewriting, samplers
 from selfplay.core.components import NoOptions, Row, Table, component, components
-from selfplay.core.errors import ConfigError
+from selfplay.core.errors import ConfigError, require
 
 
 @dataclass(frozen=True)
@@ -19,35 +19,44 @@ class OperatorOptions:
 
 
 @dataclass(frozen=True)
-class HarderOptions(OperatorOptions):
-    """How many attributes go one level up, how many go one level down."""
+class EditOptions(OperatorOptions):
+    """How far a puzzle moves along its difficulty attributes."""
 
-    up: int = 1
+    up: int = 0
+    """Attributes that go one level up."""
     down: int = 0
+    """Others that go one level down."""
+
+    def check(self, where: str) -> None:
+        """Refuses impossible values.
+
+        Raises:
+            ConfigError: a number below 0.
+        """
+        for name in ("up", "down"):
+            require(getattr(self, name) >= 0, f"{where}.{name}", "0 or more", getattr(self, name))
 
 
 @dataclass(frozen=True)
-class EasierOptions(OperatorOptions):
-    """As for `harder`."""
+class HarderOptions(EditOptions):
+    """As `EditOptions`."""
 
-    up: int = 0
+    up: int = 1
+
+
+@dataclass(frozen=True)
+class EasierOptions(EditOptions):
+    """As `EditOptions`."""
+
     down: int = 1
 
 
 @dataclass(frozen=True)
-class SidewaysOptions(OperatorOptions):
-    """As for `harder`."""
+class SidewaysOptions(EditOptions):
+    """As `EditOptions`."""
 
     up: int = 1
     down: int = 1
-
-
-@dataclass(frozen=True)
-class FreshOptions(OperatorOptions):
-    """As for `harder`."""
-
-    up: int = 0
-    down: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,7 @@ class LengthOptions:
     """Bounds on a prompt's length in tokens of the solver, its chat template included."""
 
     min_tokens: int = 1
+    """Fewest."""
     max_tokens: int | None = None
     """None: whatever leaves room for an answer in the model's context."""
 
@@ -69,7 +79,7 @@ OPERATORS: Table = {
         "creator.operators:CurriculumEdit", SidewaysOptions, "one attribute up, another down"
     ),
     "fresh": Row(
-        "creator.operators:CurriculumEdit", FreshOptions, "a new item with the parent's levels"
+        "creator.operators:CurriculumEdit", EditOptions, "a new item with the parent's levels"
     ),
     "repeat": Row("creator.operators:Repeat", OperatorOptions, "the parent itself, asked again"),
     **rewriting.ROWS,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Protocol, TypeAlias
 
-from creator.config import HarderOptions, OperatorOptions
+from creator.config import EditOptions, OperatorOptions
 from selfplay.core.gym import GymSpace, Spaces, puzzle_prompt
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Level, Lineage, Prompt, Puzzle
@@ -37,7 +37,7 @@ class HasSpaces(Protocol):
 class CurriculumEdit:
     """Moves a puzzle along its generator's difficulty attributes and draws a new item there."""
 
-    def __init__(self, options: HarderOptions, surroundings: HasSpaces) -> None:
+    def __init__(self, options: EditOptions, surroundings: HasSpaces) -> None:
         self._up, self._down = options.up, options.down
         self._spaces = surroundings.spaces
 

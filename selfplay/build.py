@@ -38,7 +38,7 @@ from selfplay.policies import Policies, writing
 from selfplay.rollouts import Rollouts
 from selfplay.settings import GROWING, RunConfig
 from selfplay.signals import SIGNALS
-from selfplay.tasks import samples_of, solver_config, task_judges
+from selfplay.tasks import samples_of, solver_config, task_judges, verified_by
 from solver.learning.team import join
 from solver.policy import Policy
 from solver.solver import Solver, check_solver, leading_solver
@@ -122,13 +122,13 @@ def gather(config: RunConfig) -> Material:
     originals = without(prompts, heldout)
     if not originals:
         raise DataError("no prompt is left to train on once the held-out ones are taken away")
-    judges = [config.meta.judge, *(constraint.judge for constraint in config.meta.constraints)]
-    verifies = any(judge.name == "verifier" for judge in judges) and not config.tasks
-    if verifies and not any(map(verifiable, originals)):
+    verifies = verified_by(config)
+    verified = [prompt for prompt in originals if verifies(prompt)]
+    if verified and not any(map(verifiable, verified)):
         raise DataError(
-            "the verifier needs gold answers, and none of the prompts has one; add a column with "
-            "answers (prompts.answer names it), or choose other judges (meta.judge, "
-            "meta.constraints)"
+            "the verifier needs gold answers, and none of the prompts that it is to judge has one; "
+            "add a column with answers (prompts.answer names it), or choose other judges "
+            "(meta.judge, meta.constraints, tasks)"
         )
     return Material(spaces, originals, heldout)
 

@@ -46,6 +46,20 @@ def task_judges(config: RunConfig) -> list[TaskJudges]:
     ]
 
 
+def verified_by(config: RunConfig) -> Callable[[Prompt], bool]:
+    """Whether a prompt's responses are judged by the verifier, as reward or as constraint."""
+    partition = Partition((task.name, task.match) for task in config.tasks)
+    panels = {task.name: (task.judge, task.constraints) for task in task_judges(config)}
+    common = (config.meta.judge, config.meta.constraints)
+
+    def verifies(prompt: Prompt) -> bool:
+        judge, constraints = panels.get(partition.of(prompt) or "", common)
+        judges = [judge, *(constraint.judge for constraint in constraints)]
+        return any(judge.name == "verifier" for judge in judges)
+
+    return verifies
+
+
 def samples_of(config: RunConfig) -> Callable[[Prompt], int]:
     """How many training responses a prompt gets."""
     partition = Partition((task.name, task.match) for task in config.tasks)

@@ -19,6 +19,7 @@ class OwnModelOptions:
     path: str = ""
     """A model directory in Hugging Face layout, or a hub name."""
     dtype: str = "float32"
+    """`float32`, `bfloat16` or `float16`."""
     device: str = "auto"
     """`cpu`, `cuda`, or `auto`: CUDA where there is one."""
 

@@ -18,6 +18,7 @@ class RewriteOptions:
     temperature: float = 1.0
     """0 means greedy; eva's is 1."""
     top_p: float = 1.0
+    """The least mass of likeliest tokens that is drawn from."""
     max_new_tokens: int = 512
     """A reply that does not end within so many tokens is turned down."""
     replies: int = 1

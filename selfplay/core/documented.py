@@ -1,4 +1,4 @@
-"""What a dataclass says of its fields: the string under each of them.
+"""What a dataclass says of its fields: the string under each of them, and a table made of them.
 
 Python keeps no docstrings of fields, so they are read from the source, where documentation
 generators read them too.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
@@ -46,6 +47,20 @@ def default_text(item: Field[Any]) -> str:
     else:
         return "required"
     return spelled(default)
+
+
+def options_table(kind: type) -> Iterator[str]:
+    """The lines of a Markdown table of a component's options; none where it has no option."""
+    texts = field_texts(kind)
+    known = [item for item in fields(kind) if item.init]
+    if not known:
+        return
+    yield "| option | default | meaning |"
+    yield "|---|---|---|"
+    for item in known:
+        text = " ".join(texts.get(item.name, "").split()).replace("|", "\\|")
+        yield f"| `{item.name}` | `{default_text(item)}` | {text} |"
+    yield ""
 
 
 def spelled(value: Any) -> str:

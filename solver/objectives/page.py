@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from selfplay.core.components import Row
-from selfplay.core.documented import default_text, field_texts
+from selfplay.core.documented import field_texts, options_table
 from solver.examples.table import PAIRINGS, SELECTIONS, UNPAIRED
 from solver.objectives.table import OBJECTIVES
 
@@ -20,7 +20,8 @@ Written from the code's own tables by `python -m solver.objectives.page`; a test
 
 Choose one with `solver.objective=NAME`, set its options with `solver.objective.OPTION=VALUE`, and
 the policy that it keeps to with `solver.reference` (`round_start`, `initial`, `moving_average`,
-`precomputed` or a model directory).
+`precomputed` or a model directory). A reference that nothing would read is refused: that of an
+objective without one, or of a policy gradient with `beta` at 0.
 
 Notation: x prompt, y response, r reward, R shaped reward, n responses per prompt; ℓ_w, ℓ_l summed
 log π(y|x) of the chosen and the rejected response; r_w, r_l their log-ratios to the reference,
@@ -31,11 +32,18 @@ the baseline response, KL_max the bound on the KL, ρ_l the weight of task l. Lo
 Needs: *groups*, two or more scored responses of a prompt; *pairs*, a better and a worse one;
 *responses*, scored ones, one of a prompt is enough; *unpaired*, responses told good or bad;
 *reference*, a policy to keep to; *sampling*, log-probabilities under the policy that answered;
-*constraints*, verdicts that name broken constraints (`meta.constraints`).
+*constraints*, verdicts that name broken constraints (`meta.constraints`; without any, a note at the
+start says so, and the reward alone decides).
 
 With `solver.reference` at `round_start` and a single optimiser step a round (`solver.epochs` and
 `solver.minibatches` 1), every loss of pairs with a reference is taken at Δ = 0 alone, where they
 differ by a factor that AdamW takes away: give it more steps, or `solver.reference=initial`.
+
+Where TRL's forms are not the papers' or this project's: `ipo` is TRL's, with log-ratios divided by
+the response's length, which the paper sums. TRL's ORPO, which is not used here, imitates the prompt
+too and takes that mean over all tokens of a batch; `orpo` takes it over each response. `sppo_hard`,
+a `loss_type` of `dpo`, takes the win rates of a pair for 1 and 0, and no half of the square: on
+groups of two it is four times `sppo` at half its β.
 """
 
 
@@ -61,24 +69,11 @@ def _details() -> Iterator[str]:
         yield f"### {name}\n"
         computed = f" Computed by TRL's `{row.trainer}`." if row.trainer else ""
         yield f"{_sentence(row)} Source: {row.source}.{computed}\n"
-        yield from _options(row)
+        yield from options_table(row.options)
 
 
 def _sentence(row: Row) -> str:
     return f"{row.summary[0].upper()}{row.summary[1:]}."
-
-
-def _options(row: Row) -> Iterator[str]:
-    texts = field_texts(row.options)
-    known = [item for item in fields(row.options) if item.init]
-    if not known:
-        return
-    yield "| option | default | meaning |"
-    yield "|---|---|---|"
-    for item in known:
-        text = " ".join(texts.get(item.name, "").split()).replace("|", "\\|")
-        yield f"| `{item.name}` | `{default_text(item)}` | {text} |"
-    yield ""
 
 
 def _examples() -> Iterator[str]:
@@ -92,7 +87,7 @@ def _examples() -> Iterator[str]:
         yield f"### {title}\n"
         for name, row in table.items():
             yield f"**{name}**: {row.summary}.\n"
-            yield from _options(row)
+            yield from options_table(row.options)
 
 
 def undocumented() -> list[str]:

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from creator.config import EasierOptions, FreshOptions, HarderOptions, SidewaysOptions
+from creator.config import EasierOptions, EditOptions, HarderOptions, SidewaysOptions
 from creator.difficulty import difficulty, mean_difficulty
 from creator.operators import CurriculumEdit, moved
 from selfplay.core.gym import GymSpace, gym_score, puzzle_prompt
@@ -53,7 +53,7 @@ def test_sideways_moves_one_attribute_up_and_another_down() -> None:
 
 def test_fresh_keeps_the_levels_and_draws_another_item() -> None:
     parent = puzzle(3, 2)
-    [child] = CurriculumEdit(FreshOptions(), AROUND).evolve([parent], Seed(0))
+    [child] = CurriculumEdit(EditOptions(), AROUND).evolve([parent], Seed(0))
     assert levels(child) == {"num_terms": 3, "num_digits": 2}
     assert isinstance(child, Prompt)
     assert child.id != parent.id

@@ -53,5 +53,6 @@ def test_every_shipped_ablation_loads_and_so_does_each_of_its_arms(name: str) ->
 
 @pytest.mark.parametrize("name", [name for name in shipped_configs() if "/" not in name])
 def test_every_shipped_configuration_loads(name: str) -> None:
-    needed = ["prompts=prompts.jsonl", "model=DIR"] if name == "own" else []
-    load_config(name, needed, RunConfig)
+    own = ["prompts=prompts.jsonl", "model=DIR"]
+    needed = {"own": own, "evolve": [*own, "meta.judge.path=DIR"]}
+    load_config(name, needed.get(name, []), RunConfig)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -98,4 +100,30 @@ def test_a_verifier_among_the_constraints_needs_gold_answers(tmp_path: Path) -> 
         pytest.raises(DataError, match="needs gold answers"),
         open_game(loaded, tmp_path / "run"),
     ):
+        pass
+
+
+@pytest.mark.parametrize(("answered", "refused"), [("sum", True), ("open", False)])
+def test_a_tasks_verifier_needs_gold_answers_of_that_task(
+    tmp_path: Path, answered: str, refused: bool
+) -> None:
+    prompts = tmp_path / "prompts.jsonl"
+    rows = [
+        {"prompt": f"{kind} {letter}", "kind": kind, "answer": "1" if kind == answered else None}
+        for letter in "abcdefgh"
+        for kind in ("sum", "open")
+    ]
+    prompts.write_text("\n".join(map(json.dumps, rows)))
+    verified = "{name: open, match: {field: kind, values: [open]}, judge: verifier}"
+    loaded = load_config(
+        None,
+        [
+            f"prompts={prompts}",
+            "meta.judge={name: check, kind: number}",
+            f"tasks=[{verified}]",
+            "evaluation.source={name: split}",
+        ],
+    )
+    expected = pytest.raises(DataError, match="needs gold answers") if refused else nullcontext()
+    with expected, open_game(loaded, tmp_path / "run"):
         pass
