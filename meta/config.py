@@ -196,6 +196,10 @@ class MetaConfig:
 
     judge: Any = component("verifier", JUDGES)
     """What gives the reward."""
+    repeats: int = 1
+    """How often the judge of the reward is asked about each response: the reward is the mean, and
+    the creator can tell a prompt's spread from the judge's noise (`corrected_variance`,
+    `corrected_gap`, `judge_disagreement`). For judges that draw; others say the same again."""
     constraints: tuple[Constraint, ...] = field(default=(), metadata={"shorthand": "judge"})
     """Judges that a response has to pass, all of them (CGPO's mixture of judges)."""
     rubric: str = ""
@@ -207,6 +211,7 @@ class MetaConfig:
         """Refuses constraints that could not be told apart.
 
         Raises:
-            ConfigError: two of them have one name.
+            ConfigError: two of them have one name, or nobody judges.
         """
+        require(self.repeats >= 1, f"{where}.repeats", "1 or more", self.repeats)
         check_labels(self.constraints, f"{where}.constraints")

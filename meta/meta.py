@@ -44,8 +44,11 @@ class Meta:
         self._rubric = rubric
         self._partition = Partition((task.name, task.match) for task in tasks)
         self._panels: dict[str | None, Panel] = {
-            None: Panel(config.judge, config.constraints, rubric)
-        } | {task.name: Panel(task.judge, task.constraints, rubric) for task in tasks}
+            None: Panel(config.judge, config.constraints, rubric, config.repeats)
+        } | {
+            task.name: Panel(task.judge, task.constraints, rubric, config.repeats)
+            for task in tasks
+        }
         self._fingerprint = _fingerprint(self._panels, tasks)
         self._verifier = Verifier(config.verify)
 

@@ -14,12 +14,13 @@ to answer. What is known is kept in the scores and violations all the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from meta.config import Constraint
 from meta.judges import Judge, fingerprint_of, judging_fingerprint
 from meta.rubric import Rubric
 from selfplay.core.components import Choice
-from selfplay.core.types import Group, Verdict
+from selfplay.core.types import JUDGEMENT, Group, Verdict
 
 SCORE = "constraint/"
 """Before a constraint's name: its judge's score among a verdict's scores."""
@@ -29,9 +30,19 @@ class Panel:
     """A judge of the reward with constraint judges; equal judges are asked once."""
 
     def __init__(
-        self, judge: Choice, constraints: Sequence[Constraint], rubric: Rubric | None
+        self,
+        judge: Choice,
+        constraints: Sequence[Constraint],
+        rubric: Rubric | None,
+        repeats: int = 1,
     ) -> None:
         """Builds the judges.
+
+        Args:
+            judge: of the reward.
+            constraints: what a response has to pass.
+            rubric: the one in force.
+            repeats: how often the judge of the reward is asked about each response.
 
         Raises:
             ConfigError: a judge lacks what it needs.
@@ -42,7 +53,7 @@ class Panel:
             if constraint.judge not in self._choices:
                 self._choices.append(constraint.judge)
         self._judges: list[Judge] = [choice.build(rubric) for choice in self._choices]
-        self._rubric = rubric
+        self._rubric, self._repeats = rubric, repeats
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -56,6 +67,8 @@ class Panel:
             judging_fingerprint(c.name, c.options, self._rubric, getattr(judge, "content", ""))
             for c, judge in zip(self._choices, self._judges, strict=True)
         ]
+        if self._repeats > 1:
+            prints[0] = fingerprint_of([prints[0], "repeats", self._repeats])
         if not self._constraints:
             return prints[0]
         rules = [
@@ -66,7 +79,8 @@ class Panel:
 
     def judge(self, groups: Sequence[Group]) -> list[tuple[Verdict, ...]]:
         """One verdict for each response, in order."""
-        found = [judge.judge(groups) for judge in self._judges]
+        first, *others = self._judges
+        found = [self._rewarded(first, groups), *(judge.judge(groups) for judge in others)]
         if not self._constraints:
             return found[0]
         asked = [self._choices.index(constraint.judge) for constraint in self._constraints]
@@ -80,6 +94,31 @@ class Panel:
             )
             for p, group in enumerate(groups)
         ]
+
+
+    def _rewarded(self, judge: Judge, groups: Sequence[Group]) -> list[tuple[Verdict, ...]]:
+        """The reward's verdicts, each of all its repeats together."""
+        if self._repeats == 1:
+            return judge.judge(groups)
+        repeats = [judge.judge(groups, repeat) for repeat in range(self._repeats)]
+        return [
+            tuple(together(verdicts) for verdicts in zip(*judged, strict=True))
+            for judged in zip(*repeats, strict=True)
+        ]
+
+
+def together(repeats: Sequence[Verdict]) -> Verdict:
+    """The mean of repeated verdicts, each kept among the scores; missing where all of them are."""
+    known = {k: verdict for k, verdict in enumerate(repeats) if verdict.reward is not None}
+    if not known:
+        return repeats[0]
+    rewards = {k: float(verdict.reward or 0.0) for k, verdict in known.items()}
+    scores = {
+        name: fmean(v.scores[name] for v in known.values() if name in v.scores)
+        for name in dict.fromkeys(name for v in known.values() for name in v.scores)
+    }
+    scores |= {f"{JUDGEMENT}{k}": reward for k, reward in rewards.items()}
+    return Verdict(fmean(rewards.values()), scores=scores)
 
 
 def settled(reward: Verdict, parts: Sequence[tuple[Constraint, Verdict]]) -> Verdict:

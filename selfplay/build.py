@@ -15,7 +15,7 @@ from pathlib import Path
 
 from creator.archive import Archive
 from creator.creator import Creator
-from creator.estimators.trial import usable
+from creator.estimators.trial import check_usable
 from creator.surroundings import Surroundings
 from meta.meta import Meta
 from selfplay.config import Loaded, differences
@@ -74,7 +74,7 @@ def open_game(loaded: Loaded[RunConfig], directory: Path) -> Iterator[Game]:
         material = material or gather(config)
         meta = Meta(config.meta, tasks=task_judges(config))
         check_solver(config.solver)
-        usable(config.creator.estimator)
+        check_usable(config.creator.estimator, config.meta.repeats)
         chosen = replace(config.model, path=str(model_directory(config.model.path)))
         solver = leading_solver(chosen, config.solver)
         stack.callback(solver.dismiss)

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from creator.estimators.moments import FloatArray, IntArray, counts
-from selfplay.core.types import Estimate, Group
+from selfplay.core.errors import ConfigError
+from selfplay.core.types import JUDGEMENT, Estimate, Group
 
 NEVER = -1
 """The round in which a prompt was last scored that never was."""
@@ -129,10 +130,10 @@ def required(column: NDArray[Any] | None, name: str, reader: str) -> NDArray[Any
     """The column.
 
     Raises:
-        ValueError: it is None.
+        ConfigError: it is None.
     """
     if column is None:
-        raise ValueError(f"'{reader}' needs {name}, which it was not given")
+        raise ConfigError(f"'{reader}' needs {name}, which it was not given")
     return column
 
 
@@ -173,6 +174,7 @@ def evidence_of(
         round=t,
         tokens_PG=padded([np.array([r.length for r in group.responses]) for group in groups]),
         logps_PG=padded([np.array([_logp(r.logprobs) for r in g.responses]) for g in groups]),
+        judgements_PGJ=repeated(groups),
         tasks_P=tasks_P,
         state=state,
     )
@@ -185,6 +187,20 @@ def stamped(groups: Sequence[Group], made: Estimated, metric: str, t: int) -> li
         Estimate(g.prompt.id, metric, value, n, t, g.policy_version, g.fingerprint)
         for g, (value, n) in zip(groups, numbers, strict=True)
     ]
+
+
+def repeated(groups: Sequence[Group]) -> FloatArray | None:
+    """Each response's rewards by the repeats of its judge; None where nothing was repeated."""
+    verdicts = [verdict for group in groups for verdict in group.verdicts]
+    names = {name for v in verdicts for name in v.scores if name.startswith(JUDGEMENT)}
+    if not names:
+        return None
+    ordered = sorted(names, key=lambda name: int(name.removeprefix(JUDGEMENT)))
+    columns = [
+        padded([np.array([v.scores.get(name, np.nan) for v in g.verdicts]) for g in groups])
+        for name in ordered
+    ]
+    return np.stack(columns, axis=-1)
 
 
 def padded(rows: Sequence[NDArray[Any]]) -> FloatArray:

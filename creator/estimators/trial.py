@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from creator.estimators.evidence import Estimator, Evidence, State
@@ -20,6 +22,9 @@ JUDGED = Evidence(
 )
 """One prompt with the columns that a judged group of a run has."""
 
+REPEATED = replace(JUDGED, judgements_PGJ=np.array([[[0.0, 0.0], [1.0, 1.0]]]))
+"""The same where each response was judged twice."""
+
 
 def lacking(estimator: Estimator, evidence: Evidence) -> str:
     """Why no estimate can be made of such evidence; empty if one can."""
@@ -30,17 +35,18 @@ def lacking(estimator: Estimator, evidence: Evidence) -> str:
     return ""
 
 
-def usable(choice: Choice) -> Estimator:
-    """The estimator that was chosen.
+def check_usable(choice: Choice, repeats: int) -> None:
+    """Refuses an estimator that a run whose responses are judged `repeats` times cannot use.
 
     Raises:
-        ConfigError: it reads what a run's groups do not hold.
+        ConfigError: it reads what the run's groups will not hold.
     """
     estimator: Estimator = choice.build()
-    reason = lacking(estimator, JUDGED)
+    reason = lacking(estimator, JUDGED if repeats == 1 else REPEATED)
     if reason:
+        repeated = not lacking(estimator, REPEATED)
+        cure = "set meta.repeats=2 or more, or choose" if repeated else "choose"
         raise ConfigError(
-            f"creator.estimator: expected one that reads rewards, tokens, log-probabilities and "
-            f"tasks, which are what a run records; found '{choice.name}': {reason}. Choose another"
+            "creator.estimator: expected one that reads rewards, tokens, log-probabilities and "
+            f"tasks, which are what a run records; found '{choice.name}': {reason}; {cure} another"
         )
-    return estimator

@@ -27,10 +27,11 @@ class Judge(Protocol):
     def scale(self) -> tuple[float, float]:
         """Lowest and highest reward it gives."""
 
-    def judge(self, groups: Sequence[Group]) -> list[tuple[Verdict, ...]]:
+    def judge(self, groups: Sequence[Group], repeat: int = 0) -> list[tuple[Verdict, ...]]:
         """One verdict for each response, in the order of `groups` and of their responses.
 
         A response that cannot be judged has a missing verdict with its reason, never a low reward.
+        A judge that draws makes its draws depend on `repeat`: the judging is one of several.
         """
 
 

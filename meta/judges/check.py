@@ -26,7 +26,7 @@ class CheckJudge:
         self._kind = options.kind
         self._parameters = check_parameters(options.kind, options.params, "judge 'check'")
 
-    def judge(self, groups: Sequence[Group]) -> list[tuple[Verdict, ...]]:
+    def judge(self, groups: Sequence[Group], repeat: int = 0) -> list[tuple[Verdict, ...]]:
         """Verdicts with the check's degree, also as a score under its name."""
         return [
             tuple(self._verdict(group.prompt, response.text) for response in group.responses)

@@ -58,7 +58,7 @@ class RewardModelJudge:
         """Hash of the model's weights and configuration."""
         return self._model.content
 
-    def judge(self, groups: Sequence[Group]) -> list[tuple[Verdict, ...]]:
+    def judge(self, groups: Sequence[Group], repeat: int = 0) -> list[tuple[Verdict, ...]]:
         """Verdicts with the model's own score as `reward_model`."""
         encoded: dict[tuple[int, int], Encoded] = {}
         verdicts: dict[tuple[int, int], Verdict] = {}

@@ -39,7 +39,7 @@ class RubricChecks:
             c.id: check_parameters(c.check, c.params, c.id) for c in rubric.criteria
         }
 
-    def judge(self, groups: Sequence[Group]) -> list[tuple[Verdict, ...]]:
+    def judge(self, groups: Sequence[Group], repeat: int = 0) -> list[tuple[Verdict, ...]]:
         """Verdicts with the rubric's score and, per criterion, the value on its range."""
         return [
             tuple(self._verdict(group.prompt, response.text) for response in group.responses)

@@ -81,7 +81,7 @@ class Verifier:
         """12 hex digits that name the options."""
         return judging_fingerprint(self.name, self._options, None)
 
-    def judge(self, groups: Sequence[Group]) -> list[tuple[Verdict, ...]]:
+    def judge(self, groups: Sequence[Group], repeat: int = 0) -> list[tuple[Verdict, ...]]:
         """Verdicts with the scores `verifier` (before `binary`) and `answered` (0 or 1)."""
         return [
             tuple(self._verdict(group.prompt, response.text) for response in group.responses)

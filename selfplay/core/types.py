@@ -149,6 +149,10 @@ class Verdict:
         return cls(reward=None, reason=reason)
 
 
+JUDGEMENT = "judgement/"
+"""Before the number of a repeat: what it alone says, among the scores of a repeated verdict."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """A pairwise judgement inside a group, by response position."""

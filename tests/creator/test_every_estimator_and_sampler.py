@@ -11,10 +11,12 @@ import pytest
 
 from creator.config import ESTIMATORS, SAMPLERS, CreatorConfig
 from creator.creator import Creator
+from creator.estimators.trial import check_usable
 from selfplay.config import load_values
 from selfplay.core.errors import ConfigError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import (
+    JUDGEMENT,
     Composition,
     Group,
     Now,
@@ -25,7 +27,8 @@ from selfplay.core.types import (
 )
 from tests.creator.in_memory import Shelf, surroundings, turn
 
-REFUSED = {"corrected_variance", "corrected_gap", "judge_disagreement", "policy_disagreement"}
+NEED_REPEATS = {"corrected_variance", "corrected_gap", "judge_disagreement"}
+REFUSED = {"policy_disagreement"}
 PROMPTS = [Prompt(user(f"question {i}"), task=f"task {i % 3}") for i in range(30)]
 ROUNDS = 4
 
@@ -50,9 +53,18 @@ def answered(prompts: Sequence[Prompt], t: int) -> list[Group]:
             for n in rng.integers(1, 9, size=4)
         )
         verdicts = [Verdict(float(rng.random() < rate)) for _ in responses]
+        verdicts = [twice_judged(verdict, rng) for verdict in verdicts]
         asked = Group(prompt, responses, "train", policy_version=t)
         groups.append(asked.judged(verdicts, "judge"))
     return groups
+
+
+def twice_judged(verdict: Verdict, rng: np.random.Generator) -> Verdict:
+    """The verdict as the mean of two noisy judgements."""
+    assert verdict.reward is not None
+    noise = rng.normal()
+    scores = {f"{JUDGEMENT}{k}": verdict.reward + sign * noise for k, sign in enumerate((-1, 1))}
+    return replace(verdict, scores=scores)
 
 
 def rounds(config: CreatorConfig, *, resumed: bool) -> list[Composition]:
@@ -100,16 +112,29 @@ def test_a_sampler_composes_rounds_and_a_resumed_run_the_same(name: str, estimat
     assert_plays_alike_when_resumed(options(sampler=name, estimator=estimator))
 
 
-@pytest.mark.parametrize("name", sorted(REFUSED))
-def test_an_estimator_of_what_no_run_records_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=rf"creator.estimator: .* found '{name}': .* needs"):
-        seated(options(estimator=name), Shelf(PROMPTS), {})
+@pytest.mark.parametrize("name", sorted(ESTIMATORS))
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_an_estimator_of_what_a_run_does_not_record_is_refused(name: str, repeats: int) -> None:
+    choice = options(estimator=name).estimator
+    if name in REFUSED or (repeats == 1 and name in NEED_REPEATS):
+        cure = "meta.repeats=2 or more, or choose" if name in NEED_REPEATS else "; choose"
+        with pytest.raises(ConfigError, match=rf"estimator: .* found '{name}': .* needs .*{cure}"):
+            check_usable(choice, repeats)
+    else:
+        check_usable(choice, repeats)
 
 
 def test_a_refused_estimator_is_found_inside_of_another() -> None:
     nested = {"name": "split_halves", "of": {"name": "per_token", "of": "corrected_gap"}}
     with pytest.raises(ConfigError, match="'corrected_gap' needs judgements_PGJ"):
-        seated(options(estimator=nested), Shelf(PROMPTS), {})
+        check_usable(options(estimator=nested).estimator, repeats=1)
+
+
+def test_an_estimate_of_repeated_judgements_without_any_says_what_it_lacks() -> None:
+    once = [group.judged([Verdict(1.0)] * 4, "judge") for group in answered(PROMPTS[:3], 0)]
+    creator = seated(options(estimator="corrected_gap"), Shelf(PROMPTS), {1: once})
+    with pytest.raises(ConfigError, match="'corrected_gap' needs judgements_PGJ"):
+        creator.compose(Now(1, 0, "judge"), once, PROMPTS, turn(), Seed(0))
 
 
 def test_the_posterior_remembers_earlier_rounds() -> None:
