@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from creator.tables import estimators, gates, rewriters, rewriting, samplers
+from creator.tables import choosers, estimators, gates, retention, rewriters, rewriting, samplers
+from creator.tables.retention import PoolOptions
 from selfplay.core.components import NoOptions, Row, Table, component, components
 from selfplay.core.errors import ConfigError, require
 
@@ -92,6 +93,8 @@ GATES: Table = {
     **gates.ROWS,
 }
 REWRITERS: Table = rewriters.ROWS
+CHOOSERS: Table = choosers.ROWS
+REPLACEMENTS: Table = retention.REPLACEMENTS
 
 
 @dataclass(frozen=True)
@@ -116,14 +119,20 @@ class CreatorConfig:
     sampler: Any = component("proportional", SAMPLERS)
     """`thompson` draws by the outcomes that the estimator remembers, as `posterior` does."""
     operators: Any = components(("harder", "easier", "sideways", "fresh"), OPERATORS)
+    chooser: Any = component("fixed", CHOOSERS)
+    """How an operator is chosen for a parent: by the weights alone, or by what each has brought."""
     rewriter: Any = component("policy", REWRITERS)
     """The model that the operators that rewrite ask."""
+    training: RewriterTraining = field(default_factory=RewriterTraining)
+    """Whether that model learns, from what its children are worth."""
     gates: Any = components(("duplicate", "length"), GATES)
     """What a child must pass, in this order, besides not being held out, which is no choice. Those
     that have children answered come last, since answers cost."""
     embedder: str = "packaged"
     """The sentence-transformers model of gates that compare meanings: a directory, a hub name, or
     `packaged` (MiniLM)."""
+    pool: PoolOptions = field(default_factory=PoolOptions)
+    """Which of the prompts that were asked stay available as parents."""
     warm_up: int = 0
     """Rounds of originals alone, before anything is evolved."""
     bootstrap: int | None = None
@@ -149,3 +158,32 @@ class CreatorConfig:
                 f"{where}.operators: children are asked for (evolved={self.evolved}), so at least "
                 "one operator needs a weight above 0 and none may have one below"
             )
+        self._check_training(where)
+
+    def _check_training(self, where: str) -> None:
+        """Raises ConfigError where training is asked for and nobody is there to be trained."""
+        if not self.training.enabled:
+            return
+        if self.rewriter.name not in TRAINABLE:
+            raise ConfigError(
+                f"{where}.training: expected a rewriter whose weights are here to be trained "
+                f"({' or '.join(TRAINABLE)}), found '{self.rewriter.name}', whose weights another "
+                f"program holds. Choose one of those, or set {where}.training.enabled=false"
+            )
+        known = OPERATORS.keys() - rewriting.ROWS.keys()
+        if all(operator.name in known for operator in self.operators):
+            raise ConfigError(
+                f"{where}.training: expected an operator that asks the rewriter, such as deepen or "
+                f"rarer, found {', '.join(operator.name for operator in self.operators)}. Add one "
+                f"to {where}.operators, or set {where}.training.enabled=false"
+            )
+
+    @property
+    def trains_policy(self) -> bool:
+        """Does the solver's network learn to write prompts as well?"""
+        return self.training.enabled and self.rewriter.name == "policy"
+
+    @property
+    def trains_own(self) -> bool:
+        """Does a network of the rewriter's own learn?"""
+        return self.training.enabled and self.rewriter.name == "transformers"

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-import numpy as np
-
+from creator import memory, yields
+from creator.choosers.chooser import Chooser, arms_of
 from creator.config import CreatorConfig
 from creator.difficulty import mean_difficulty
 from creator.gates import Gate, Heldout, admit
-from creator.memory import Archive, Eligible, History, Memory
+from creator.memory import Eligible, History, Memory
 from creator.operators import Child, Operator
 from creator.samplers.candidates import Sampler
 from creator.surroundings import Surroundings, Turn
+from creator.yields import Cohort, Judged, Yields, operator_metrics
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Composition, Group, Now, Prompt, Rejection
 
@@ -68,15 +70,20 @@ class Birth:
     """Why there is no child; empty where there is one."""
 
 
+class Past(memory.Archive, yields.Archive, Protocol):
+    """What is asked of the run's ledger."""
+
+
 class Creator:
     """Composes the prompts of a round."""
 
     def __init__(
         self,
         config: CreatorConfig,
-        archive: Archive,
+        archive: Past,
         surroundings: Surroundings,
         history: History,
+        judged: Judged,
         seed: Seed,
     ) -> None:
         """Takes its collaborators.
@@ -86,6 +93,7 @@ class Creator:
             archive: the run's ledger.
             surroundings: what operators and gates are told.
             history: the judged groups that an earlier round was composed from.
+            judged: the judged groups of an earlier round.
             seed: of the run.
 
         Raises:
@@ -94,7 +102,9 @@ class Creator:
         """
         self._config = config
         self._surroundings = surroundings
-        self._memory = Memory(config, archive, history, seed)
+        self._memory = Memory(config, archive, history, seed, config.pool, surroundings.directory)
+        self._yields = Yields(archive, judged)
+        self._choose: Chooser = config.chooser.build()
         self._sample: Sampler = config.sampler.build()
         self._operators = [
             NamedOperator(choice.name, choice.options.weight, choice.build(surroundings))
@@ -124,6 +134,9 @@ class Creator:
         eligible = self._memory.eligible(now, measured)
         drawn = self._draw(eligible, originals, self._config.batch, now, seed)
         metrics = drawn.metrics | mean_difficulty(drawn.prompts, self._surroundings.spaces)
+        if cohorts := self._cohorts(now):
+            tried = (drawn.prompts, drawn.rejections)
+            metrics |= operator_metrics(now.round, *tried, cohorts)
         estimates = tuple(self._memory.estimates(measured))
         return Composition(drawn.prompts, estimates, tuple(drawn.rejections), metrics)
 
@@ -200,19 +213,24 @@ class Creator:
 
     def _offspring(self, parents: Sequence[Prompt], now: Now, seed: Seed) -> list[Birth]:
         """One attempt at a child for each parent, in their order."""
-        weights = np.array([named.weight for named in self._operators])
-        picks = (
-            seed.at("operators")
-            .numpy()
-            .choice(len(weights), size=len(parents), p=weights / weights.sum())
-        )
+        names = [named.name for named in self._operators]
+        weights = [named.weight for named in self._operators]
+        arms = arms_of(names, weights, self._cohorts(now))
+        picks = self._choose(arms, len(parents), seed.at("operators").numpy())
         births: list[Birth | None] = [None] * len(parents)
         for k, named in enumerate(self._operators):
-            turns = np.flatnonzero(picks == k).tolist()
+            turns = [i for i, pick in enumerate(picks) if pick == k]
             children = named.operator.evolve([parents[i] for i in turns], seed.at(named.name))
             for i, child in zip(turns, children, strict=True):
                 births[i] = born(named.name, parents[i], child, now)
         return [birth for birth in births if birth is not None]
+
+    def _cohorts(self, now: Now) -> Sequence[Cohort]:
+        """What the operators have brought in the rounds before, where the choice rests on it.
+
+        A run that goes on has to read all its groups again for that.
+        """
+        return self._yields.until(now.round - 1) if self._config.chooser.name != "fixed" else []
 
     def _gated(self, births: Sequence[Birth]) -> list[Birth]:
         """The births, a child that a gate turns down replaced by the reason."""

@@ -2,8 +2,9 @@
 
 The estimates of round t are a function of the groups they rest on, of the pool after the rounds
 before t, and of a generator named by the run's seed and t. The pool takes them in only when a later
-step needs them, so composing a round twice counts it once. A run that goes on folds the groups of
-the rounds before in the same way, and so comes to the same pool.
+step needs them, so composing a round twice counts it once; then those leave it that it has no room
+for. A run that goes on folds the groups of the rounds before in the same way, and so comes to the
+same pool; `PoolFile` spares it most of them.
 
 What is stored with a prompt is what it is worth: where an estimator holds responses back, the value
 from those (`held_P`), while parents are always drawn by the value that chooses (`values_P`).
@@ -13,17 +14,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from creator.config import CreatorConfig
-from creator.estimators.evidence import Estimated, Estimator, evidence_of, stamped
-from creator.estimators.trial import usable
+from creator.estimators.evidence import Estimator, evidence_of, required
+from creator.estimators.staleness import discounted, trust
+from creator.measured import Measured, by_judging
 from creator.pool import Pool
-from creator.pool_index import numbers
+from creator.pool_file import PoolFile
+from creator.pool_index import IdArray, numbers, texts
+from creator.retention.contents import Replacement
+from creator.retention.dropping import dropped
+from creator.retention.retirement import success_rates, visited
 from creator.samplers.candidates import Candidates
+from creator.tables.estimators import TrustOptions
+from creator.tables.retention import PoolOptions
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Estimate, Group, Now, Prompt
 
@@ -37,64 +46,69 @@ class Archive(Protocol):
     def prompts(self, ids: Sequence[str]) -> list[Prompt]:
         """The prompts with these ids, in their order."""
 
-    def estimates(self, since: int = 0) -> list[Estimate]:
-        """Every estimate made in round `since` or later, oldest first."""
-
 
 @dataclass(frozen=True, eq=False)
-class Measured:
-    """Estimates from groups of one policy version and one judging, each prompt once."""
+class Shelf:
+    """Prompts by their places; each is read from the archive when it is asked for."""
 
-    groups: Sequence[Group]
+    archive: Archive
+    ids: IdArray
+    """Of the whole pool, by row."""
     rows: NDArray[np.intp]
-    """Of the prompts, in the pool."""
-    now: Now
-    """The round of the estimates; the policy version and the judging of the groups."""
-    made: Estimated
+    """Of the prompts that are here, by place."""
 
-    def stamped(self, metric: str) -> list[Estimate]:
-        """The estimates as they are stored."""
-        made = self.made
-        if made.held_P is not None:
-            whole_P = np.array([np.isfinite(group.rewards).sum() for group in self.groups])
-            made = replace(made, values_P=made.held_P, counts_P=whole_P - made.counts_P)
-        return stamped(self.groups, made, metric, self.now.round)
+    def __getitem__(self, place: int) -> Prompt:
+        return self.archive.prompts(texts(self.ids[self.rows[[place]]]))[0]
 
 
 @dataclass(frozen=True, eq=False)
 class Eligible:
     """The prompts that parents may be drawn from."""
 
-    prompts: Sequence[Prompt]
+    prompts: Shelf
     columns: Candidates
-    """As the sampler reads them, in the prompts' order."""
+    """As the sampler reads them, by the prompts' places: the order in which they came."""
 
     def __len__(self) -> int:
-        return len(self.prompts)
+        return len(self.columns)
 
 
 class Memory:
     """The pool of a run, its estimator, and whom they make eligible."""
 
     def __init__(
-        self, config: CreatorConfig, archive: Archive, history: History, seed: Seed
+        self,
+        config: CreatorConfig,
+        archive: Archive,
+        history: History,
+        seed: Seed,
+        pool: PoolOptions | None = None,
+        directory: Path | None = None,
     ) -> None:
         """Knows nothing yet.
 
         Args:
             config: the estimator, and how many rounds a prompt stays eligible.
-            archive: the run's prompts and stored estimates.
+            archive: the run's prompts.
             history: groups of earlier rounds, asked for when the run goes on.
             seed: of the run.
+            pool: which prompts stay; None: all, and none of them ever rests.
+            directory: for a copy of the pool; None: a run that goes on folds every round anew.
 
         Raises:
             ConfigError: the estimator reads what groups do not hold.
         """
-        self._estimator: Estimator = usable(config.estimator)
+        self._estimator: Estimator = config.estimator.build()
         self._metric: str = config.estimator.name
         self._rounds = config.memory
+        self._options = pool or PoolOptions()
+        self._replacement: Replacement = self._options.replacement.build()
         self._archive, self._history, self._seed = archive, history, seed
-        self._pool = Pool()
+        fades = self._options.trust != TrustOptions()
+        self._trust = self._options.trust if fades else None
+        self._file = PoolFile(directory, (seed, config.estimator, self._options))
+        self.pool = Pool()
+        self._held = 0
         self._folded = 0
         self._pending: tuple[int, list[Measured]] = (0, [])
 
@@ -115,53 +129,62 @@ class Memory:
         return [made for part in measured for made in part.stamped(self._metric)]
 
     def eligible(self, now: Now, measured: Sequence[Measured]) -> Eligible:
-        """The prompts measured now, and those whose newest estimate is young enough.
+        """The prompts measured now, and those of the pool whose newest estimate is young enough.
 
-        A stored estimate made under another judging fingerprint is stale and left out.
+        An estimate made under another judging fingerprint is stale and left out; so are prompts
+        that rest, those measured now as well.
         """
-        newest = {
-            stored.prompt_id: stored.fingerprint
-            for stored in self._archive.estimates(now.round - self._rounds + 1)
-            if stored.metric == self._metric
-        }
-        ids = [id_ for id_, judging in newest.items() if judging == now.fingerprint]
-        ids += [group.prompt.id for part in measured for group in part.groups]
-        prompts = self._archive.prompts(list(dict.fromkeys(ids)))
-        return Eligible(prompts, self._columns(prompts, now, measured))
+        may = self.pool.available(now, self._rounds)
+        for part in measured:
+            may[part.rows] = part.standing.rests_P <= now.round
+        rows = np.flatnonzero(may)
+        shelf = Shelf(self._archive, self.pool.ids, rows)
+        return Eligible(shelf, self._columns(rows, now, measured))
 
     def _columns(
-        self, prompts: Sequence[Prompt], now: Now, measured: Sequence[Measured]
+        self, rows: NDArray[np.intp], now: Now, measured: Sequence[Measured]
     ) -> Candidates:
-        """What the pool knows of the prompts, and in its place what was measured now."""
-        rows = self._rows(prompts)
-        scores_P = self._pool.candidates(now).scores_P[rows].astype(np.float64)
-        state = self._pool.state(rows, now)
-        places = {prompt.id: i for i, prompt in enumerate(prompts)}
+        """What the pool knows of the rows, and in its place what was measured now."""
+        columns = self.pool.candidates(now).only(rows)
         for part in measured:
-            at = [places[group.prompt.id] for group in part.groups]
-            scores_P[at] = part.made.values_P
-            for name in ("seen_P", "successes_P", "failures_P"):
-                getattr(state, name)[at] = getattr(part.made.state, name)
-            state = replace(state, tasks_K=part.made.state.tasks_K)
-        return Candidates(
-            scores_P=scores_P,
-            ages_P=now.round - state.seen_P,
-            successes_P=state.successes_P,
-            failures_P=state.failures_P,
-            tasks_P=self._pool.codes([prompt.task for prompt in prompts]),
-            task_names=self._pool.tasks,
-            tasks_K=state.tasks_K if len(state.tasks_K) else None,
-        )
+            columns = part.overwritten(columns, rows, now)
+        if self._trust is None:
+            return columns
+        lags_P = self.pool.lags(now)[rows]
+        for part in measured:
+            places, _ = part.among(rows)
+            lags_P[places] = now.policy_version - part.now.policy_version
+        trust_P = trust(required(columns.ages_P, "ages_P", "trust"), lags_P, self._trust)
+        return replace(columns, scores_P=discounted(columns.scores_P, trust_P))
 
     def _fold(self, last: int) -> None:
         """Takes the estimates of all rounds up to `last` into the pool."""
+        if last > 0 and self._folded == len(self.pool) == 0:
+            self._folded, self.pool = self._file.load(last, self._merged)
+            self._held = len(self.pool)
         for t in range(self._folded + 1, last + 1):
             pending, found = self._pending
             if pending != t:
                 found = self._measured(t, self._history(t), self._seed.at(t, "estimate"))
             for part in found:
-                self._pool.update(part.rows, part.made, part.now)
+                self.pool.update(part.rows, part.made, part.now)
+                self.pool.stand(part.rows, part.standing)
+            if found:
+                self._make_room(found[-1].now)
             self._folded = t
+            self._file.folded(t, [group for part in found for group in part.groups], self.pool)
+
+    def _merged(self, t: int) -> list[Group]:
+        """The groups of an earlier round as they are measured: each prompt once."""
+        return [group for alike in by_judging(self._history(t)) for group in alike]
+
+    def _make_room(self, now: Now) -> None:
+        """Lets those prompts go that the pool has no room for."""
+        contents = self.pool.contents(now, self._held, self._trust)
+        going = dropped(contents, self.pool.tasks, self._options, self._replacement)
+        if len(going):
+            self.pool.remove(going)
+        self._held = len(self.pool)
 
     def _measured(self, t: int, groups: Sequence[Group], seed: Seed) -> list[Measured]:
         """Estimates by the pool as it is, judging by judging."""
@@ -171,38 +194,23 @@ class Memory:
             now = Now(t, alike[0].policy_version, alike[0].fingerprint)
             prompts = [group.prompt for group in alike]
             rows = self._rows(prompts)
-            state = self._pool.state(rows, now)
+            state = self.pool.state(rows, now)
             if found:
                 state = replace(state, tasks_K=found[-1].made.state.tasks_K)
-            tasks_P = self._pool.codes([prompt.task for prompt in prompts])
-            made = self._estimator(evidence_of(alike, t, tasks_P, state), rng)
-            found.append(Measured(alike, rows, now, made))
+            tasks_P = self.pool.codes([prompt.task for prompt in prompts])
+            evidence = evidence_of(alike, t, tasks_P, state)
+            rates_P = success_rates(evidence.rewards_PG, self._options.success)
+            standing = visited(self.pool.standing(rows, now), rates_P, t, self._options.retire)
+            made = self._estimator(evidence, rng)
+            found.append(Measured(alike, rows, now, made, standing))
         return found
 
     def _rows(self, prompts: Sequence[Prompt]) -> NDArray[np.intp]:
         """Where the prompts are in the pool; new ones come in.
 
-        Prompts come in, and tasks get their codes, in the order in which the run's groups have
+        Prompts come in, and names get their codes, in the order in which the run's groups have
         them, whenever that is: so neither depends on where a run stopped.
         """
-        tasks_P = self._pool.codes([prompt.task for prompt in prompts])
-        return self._pool.add(numbers([prompt.id for prompt in prompts]), tasks_P)
-
-
-def by_judging(groups: Sequence[Group]) -> list[list[Group]]:
-    """The groups by policy version and judging fingerprint, all groups of a prompt made one."""
-    found: dict[tuple[int, str], dict[str, Group]] = {}
-    for group in groups:
-        alike = found.setdefault((group.policy_version, group.fingerprint), {})
-        other = alike.get(group.prompt.id)
-        alike[group.prompt.id] = group if other is None else joined(other, group)
-    return [list(alike.values()) for alike in found.values()]
-
-
-def joined(group: Group, other: Group) -> Group:
-    """Two judged groups of one prompt as one."""
-    return replace(
-        group,
-        responses=(*group.responses, *other.responses),
-        verdicts=(*group.verdicts, *other.verdicts),
-    )
+        tasks_P = self.pool.codes([prompt.task for prompt in prompts])
+        operators_P = self.pool.operator_codes([prompt.lineage.operator for prompt in prompts])
+        return self.pool.add(numbers([prompt.id for prompt in prompts]), tasks_P, operators_P)

@@ -1,9 +1,10 @@
 """All the prompts a run may draw from, in columns: 10⁷ of them fit in memory and are drawn at once.
 
 The pool knows prompts by their ids and keeps numbers only: the newest estimate with what it rests
-on, and what estimators remember (`State`). Texts and history stay in the ledger. Rows are in order
-of arrival, so that a draw depends on the pool's history and its seed alone. Adding copies the index
-and removing copies every column, so both are made for batches.
+on, what estimators remember (`State`), and how the prompt stands (`Standing`). Texts and history
+stay in the ledger. Rows are in order of arrival, so that a draw depends on the pool's history and
+its seed alone. Adding copies the index and removing copies every column, so both are made for
+batches.
 
 A prompt takes `RECORD.itemsize` bytes and 4 for the index, and up to a quarter more when growing.
 """
@@ -11,58 +12,23 @@ A prompt takes `RECORD.itemsize` bytes and 4 for the index, and up to a quarter 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from creator.estimators.evidence import NEVER, Estimated, State
-from creator.estimators.moments import FloatArray, IntArray
+from creator.estimators.evidence import Estimated, State
+from creator.estimators.moments import FloatArray, IntArray, Integers
 from creator.estimators.staleness import discounted, trust
 from creator.pool_index import IdArray, OrderArray, extended, find
+from creator.pool_records import FIELDS, MOST, RECORD, UNJUDGED, UNSEEN, Snapshot
+from creator.retention.contents import Contents
+from creator.retention.retirement import UNRESTED, Standing
 from creator.samplers.candidates import Candidates, Sampler
 from creator.tables.estimators import TrustOptions
 from selfplay.core.types import Now
 
-FIELDS: tuple[tuple[str, type[np.generic]], ...] = (
-    ("id", np.uint64),
-    ("value", np.float32),
-    ("count", np.int32),
-    ("seen", np.int32),
-    ("visits", np.int32),
-    ("policy", np.int32),
-    ("judging", np.int32),
-    ("task", np.int32),
-    ("successes", np.float32),
-    ("failures", np.float32),
-    ("best", np.float32),
-)
-RECORD = np.dtype(list(FIELDS))
-"""One prompt: its newest estimate with the scored responses, round, policy version and judging it
-rests on, and its `State`. `task` and `judging` are codes, places in a list of names."""
-
-UNJUDGED = -1
-"""Code of no judging: the prompt was never scored."""
-
-UNSEEN = np.array((0, np.nan, 0, NEVER, 0, 0, UNJUDGED, 0, 0.0, 0.0, np.nan), dtype=RECORD)
-"""A prompt that was never scored."""
-
 GROWTH = 1.25
-
-
-@dataclass(frozen=True, eq=False)
-class Snapshot:
-    """A pool as data, to be stored."""
-
-    records_P: NDArray[np.void]
-    """Of dtype `RECORD`, in the order of the rows."""
-    tasks: tuple[str, ...]
-    """Names by code."""
-    judgings: tuple[str, ...]
-    """Judging fingerprints by code."""
-    tasks_K: FloatArray
-    """As in `State`."""
 
 
 class Pool:
@@ -73,6 +39,7 @@ class Pool:
         self._columns: dict[str, NDArray[Any]] = {name: np.empty(0, kind) for name, kind in FIELDS}
         self._order: OrderArray = np.empty(0, np.uint32)
         self._tasks: dict[str, int] = {}
+        self._operators: dict[str, int] = {}
         self._judgings: dict[str, int] = {}
         self._tasks_K: FloatArray = np.zeros(0)
 
@@ -84,8 +51,9 @@ class Pool:
             ValueError: a prompt stands in it twice.
         """
         pool = cls()
-        pool._tasks = {name: code for code, name in enumerate(snapshot.tasks)}
-        pool._judgings = {name: code for code, name in enumerate(snapshot.judgings)}
+        pool._tasks = numbered(snapshot.tasks)
+        pool._operators = numbered(snapshot.operators)
+        pool._judgings = numbered(snapshot.judgings)
         pool._tasks_K = snapshot.tasks_K
         pool._append(snapshot.records_P)
         return pool
@@ -95,7 +63,8 @@ class Pool:
         records_P = np.empty(self._size, RECORD)
         for name, _ in FIELDS:
             records_P[name] = self._column(name)
-        return Snapshot(records_P, self.tasks, tuple(self._judgings), self._tasks_K)
+        names = (self.tasks, tuple(self._operators), tuple(self._judgings))
+        return Snapshot(records_P, *names, self._tasks_K)
 
     def __len__(self) -> int:
         return self._size
@@ -122,19 +91,32 @@ class Pool:
 
     def codes(self, tasks: Sequence[str]) -> IntArray:
         """The tasks' codes; a name that is new gets the next one."""
-        return np.array([self._tasks.setdefault(t, len(self._tasks)) for t in tasks], np.int64)
+        return codes_of(tasks, self._tasks)
+
+    def operator_codes(self, operators: Sequence[str]) -> IntArray:
+        """As `codes`, of the operators that made prompts."""
+        return codes_of(operators, self._operators)
 
     def rows(self, ids_B: IdArray) -> NDArray[np.intp]:
         """Where the prompts are; -1 for those that are not in the pool."""
         return find(self._order, self.ids, ids_B)
 
-    def add(self, ids_B: IdArray, tasks_B: IntArray) -> NDArray[np.intp]:
-        """Adds those of the prompts that are new, in their order, and returns the rows of all."""
+    def add(
+        self, ids_B: IdArray, tasks_B: IntArray, operators_B: IntArray | None = None
+    ) -> NDArray[np.intp]:
+        """Adds those of the prompts that are new, in their order, and returns the rows of all.
+
+        Args:
+            ids_B: of the prompts.
+            tasks_B: codes of their tasks.
+            operators_B: codes of the operators that made them; None: all of code 0.
+        """
         unknown = np.flatnonzero(self.rows(ids_B) < 0)
         _, first = np.unique(ids_B[unknown], return_index=True)
         new = unknown[np.sort(first)]
         records = np.full(len(new), UNSEEN)
         records["id"], records["task"] = ids_B[new], tasks_B[new]
+        records["operator"] = 0 if operators_B is None else operators_B[new]
         self._append(records)
         return self.rows(ids_B)
 
@@ -162,6 +144,21 @@ class Pool:
             tasks_K=self._tasks_K,
         )
 
+    def standing(self, rows: NDArray[np.intp], now: Now) -> Standing:
+        """How these prompts stand under the judging in force; under another nothing is known."""
+        foreign = self._foreign(self._column("judging")[rows], now)
+        return Standing(
+            rates_P=np.where(foreign, np.nan, self._column("rate")[rows]),
+            streaks_P=np.where(foreign, 0, self._column("streak")[rows]),
+            rests_P=np.where(foreign, UNRESTED, self._column("rest")[rows]),
+        )
+
+    def stand(self, rows: NDArray[np.intp], standing: Standing) -> None:
+        """Writes how these prompts stand."""
+        self._columns["rate"][rows] = standing.rates_P
+        self._columns["streak"][rows] = np.clip(standing.streaks_P, -MOST, MOST)
+        self._columns["rest"][rows] = standing.rests_P
+
     def update(self, rows: NDArray[np.intp], made: Estimated, now: Now) -> None:
         """Writes estimates, stamped with `now`; a prompt without scored responses stays as it was.
 
@@ -173,7 +170,7 @@ class Pool:
         scored = made.counts_P > 0
         columns = {
             "value": made.values_P,
-            "count": made.counts_P,
+            "count": np.minimum(made.counts_P, MOST),
             "seen": made.state.seen_P,
             "visits": made.state.visits_P,
             "successes": made.state.successes_P,
@@ -198,8 +195,7 @@ class Pool:
         foreign = self._foreign(self._column("judging"), now)
         scores: NDArray[Any] = self._unless(foreign, "value", np.nan)
         if options is not None:
-            lags = now.policy_version - self._column("policy")
-            scores = discounted(scores, trust(ages, lags, options))
+            scores = discounted(scores, trust(ages, self.lags(now), options))
         return Candidates(
             scores_P=scores,
             ages_P=ages,
@@ -208,6 +204,34 @@ class Pool:
             tasks_P=self._column("task"),
             task_names=self.tasks,
             tasks_K=self._tasks_K if len(self._tasks_K) else None,
+        )
+
+    def lags(self, now: Now) -> Integers:
+        """Policy versions since each prompt's newest estimate."""
+        return now.policy_version - self._column("policy")
+
+    def available(self, now: Now, rounds: int) -> NDArray[np.bool_]:
+        """Which prompts may be parents, by row.
+
+        Those scored in the `rounds` last rounds, under the judging in force, that do not rest.
+        """
+        earliest = max(0, now.round - rounds + 1)
+        here = self._judgings.get(now.fingerprint, UNJUDGED)
+        found: NDArray[np.bool_] = self._column("seen") >= earliest
+        found &= self._column("judging") == here
+        found &= self._column("rest") <= now.round
+        return found
+
+    def contents(self, now: Now, held: int, options: TrustOptions | None = None) -> Contents:
+        """What replacement looks at; the rows from `held` on are the new ones."""
+        foreign = self._foreign(self._column("judging"), now)
+        return Contents(
+            values_P=self.candidates(now, options).scores_P,
+            seen_P=self._column("seen"),
+            rates_P=self._unless(foreign, "rate", np.nan),
+            tasks_P=self._column("task"),
+            operators_P=self._column("operator"),
+            new_P=np.arange(self._size) >= held,
         )
 
     def draw(
@@ -250,3 +274,13 @@ class Pool:
             column = np.empty(capacity, kind)
             column[:held] = self._columns[name][:held]
             self._columns[name] = column
+
+
+def numbered(names: Sequence[str]) -> dict[str, int]:
+    """Codes by name."""
+    return {name: code for code, name in enumerate(names)}
+
+
+def codes_of(names: Sequence[str], known: dict[str, int]) -> IntArray:
+    """The names' codes; one that is not known comes to be, with the next code."""
+    return np.array([known.setdefault(name, len(known)) for name in names], np.int64)

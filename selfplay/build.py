@@ -30,7 +30,8 @@ from selfplay.data.recorded import read_recorded, to_group
 from selfplay.data.sources import dealt, gym_spaces
 from selfplay.data.split import without
 from selfplay.environment import environment
-from selfplay.game import Game, estimated_from
+from selfplay.game import Game
+from selfplay.labels import estimated_from, judged_in
 from selfplay.ledger import Ledger
 from selfplay.ledger.lock import RunLock
 from selfplay.paths import CREATOR, LEDGER, POLICY, model_directory
@@ -216,6 +217,7 @@ def seat(
             ledger,
             surroundings,
             partial(estimated_from, ledger),
+            partial(judged_in, ledger),
             seed,
         ),
         solver=solver,

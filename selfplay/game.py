@@ -22,6 +22,7 @@ from selfplay.core.types import GENERATED, Group, Now, Probe, Prompt
 from selfplay.evaluation import accuracy, samplings
 from selfplay.events import Event, Progress, StageDone
 from selfplay.failed import kept
+from selfplay.labels import BASELINE, ESTIMATE, GATE, TRAIN
 from selfplay.ledger import Ledger
 from selfplay.policies import Policies
 from selfplay.rewrites import RecordedRewriter
@@ -36,13 +37,6 @@ from selfplay.statistics import (
 )
 from solver.learning.errors import NotFiniteError
 from solver.solver import Solver
-
-TRAIN = "train"
-"""Label of the groups that a round learns from."""
-BASELINE = "baseline"
-"""Label of the groups that their rewards are calibrated against, where the solver asks for them."""
-PROBE = "probe:0"
-"""Label of the groups that the creator asks for, to estimate from."""
 
 
 @dataclass
@@ -125,15 +119,7 @@ def turn_of(game: Game, now: Now, prefix: str, asked: list[Group]) -> Turn:
     rewriter = RecordedRewriter(
         game.rewriter, game.ledger, now, prefix, game.config.chunk, kept=asked
     )
-    return Turn(estimate=probe("probe"), probe=probe("gate"), rewriter=rewriter)
-
-
-def estimated_from(ledger: Ledger, t: int) -> list[Group]:
-    """The judged groups that the estimates of round t rest on.
-
-    Those that the creator asked for itself, or those of the round before.
-    """
-    return ledger.groups(t, PROBE) or ledger.groups(t - 1, TRAIN)
+    return Turn(estimate=probe(ESTIMATE), probe=probe(GATE), rewriter=rewriter)
 
 
 def attempt(game: Game, t: int) -> Iterator[Progress]:

@@ -31,7 +31,7 @@ from selfplay.counterfactual.agreement import (
 )
 from selfplay.counterfactual.outcomes import Outcomes, mean, recorded_parents
 from selfplay.counterfactual.stand_in import Pick, StandIn
-from selfplay.game import TRAIN, estimated_from
+from selfplay.labels import TRAIN, estimated_from
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.settings import RunConfig

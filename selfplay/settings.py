@@ -14,7 +14,7 @@ from selfplay.core.tasks import Match
 from selfplay.data.prompts import PromptFileOptions
 from selfplay.data.puzzles import PuzzleOptions
 from selfplay.data.split import SplitOptions
-from solver.config import PolicyConfig, SolverConfig, check_together
+from solver.config import LoraConfig, PolicyConfig, SolverConfig, check_together
 from solver.objectives.needs import needs_of
 from solver.objectives.table import OBJECTIVES
 
@@ -118,6 +118,34 @@ class TaskConfig:
 
 
 @dataclass(frozen=True)
+class CoachingConfig(SolverConfig):
+    """How a rewriter's own network learns.
+
+    `sampling` says at which temperature replies are scored; how they are written is said by the
+    operators.
+    """
+
+    lora: LoraConfig = field(default_factory=LoraConfig)
+
+    def check(self, where: str) -> None:
+        """Refuses what a rewriter cannot have.
+
+        Raises:
+            ConfigError: as the solver's; further or baseline responses, or recorded
+                log-probabilities, none of which a rewriter's requests have; or an objective that
+                adapters do not go with.
+        """
+        super().check(where)
+        whole = self.lora.enabled and "whole weights" in needs_of(self)
+        expected = f"false, since '{self.objective.name}' learns whole weights"
+        require(not whole, f"{where}.lora.enabled", expected, "true")
+        require(self.refill == 0, f"{where}.refill", "0, for requests have none", self.refill)
+        none = self.baseline is None
+        require(none, f"{where}.baseline", "null, for requests have none", self.baseline)
+        check_reference(self, where)
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """A run."""
 
@@ -139,6 +167,9 @@ class RunConfig:
     max_missing: float = 0.5
     """The run pauses when more than this share of a round's verdicts is missing."""
     creator: CreatorConfig = field(default_factory=CreatorConfig)
+    coaching: CoachingConfig = field(default_factory=CoachingConfig)
+    """How the rewriter learns where `creator.training` is on and its network is not the solver's
+    (`creator.rewriter=transformers`)."""
     solver: SolverConfig = field(default_factory=SolverConfig)
     meta: MetaConfig = field(default_factory=MetaConfig)
     tasks: tuple[TaskConfig, ...] = ()
@@ -155,6 +186,8 @@ class RunConfig:
                 that the policy's adapters do not go with.
         """
         check_together(self.model, self.solver)
+        if self.creator.trains_policy:
+            check_reference(self.solver, "solver")
         require(self.rounds >= 0, "rounds", "0 or more", self.rounds)
         require(self.chunk >= 1, "chunk", "1 or more", self.chunk)
         require(0 <= self.max_missing <= 1, "max_missing", "a share", self.max_missing)
@@ -165,6 +198,22 @@ class RunConfig:
         for i, task in enumerate(self.tasks):
             samples = n if task.samples is None else task.samples
             _check_samples(f"tasks.{i}.samples", samples, task.objective or self.solver.objective)
+
+    @property
+    def rewriter_policy(self) -> PolicyConfig:
+        """The rewriter's own network, as one that learns; another rewriter has none."""
+        own = self.creator.rewriter.options if self.creator.trains_own else PolicyConfig()
+        return PolicyConfig(own.path, own.dtype, own.device, lora=self.coaching.lora)
+
+
+def check_reference(learner: SolverConfig, where: str) -> None:
+    """Raises ConfigError if a rewriter's replies would have to say what they were recorded with."""
+    require(
+        learner.reference != "precomputed",
+        f"{where}.reference",
+        "another one where the rewriter learns, since its replies are scored anew",
+        "precomputed",
+    )
 
 
 def _check_samples(where: str, n: int, objective: Choice) -> None:

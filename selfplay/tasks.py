@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from meta.config import TaskJudges
 from selfplay.core.components import chosen
-from selfplay.core.tasks import Partition
+from selfplay.core.tasks import Match, Partition
 from selfplay.core.types import Prompt
+from selfplay.rewrites import REWRITING
 from selfplay.settings import RunConfig
 from solver.config import SolverConfig
 from solver.objectives.rows.combined import TaskObjective, TasksOptions
@@ -20,15 +21,22 @@ from solver.objectives.table import OBJECTIVES
 
 
 def solver_config(config: RunConfig) -> SolverConfig:
-    """The solver's part, its objective being that of all tasks together where there are tasks."""
-    if not config.tasks:
-        return config.solver
+    """The solver's part, its objective being that of all tasks together where there are tasks.
+
+    Where the solver learns to write prompts too, that is one of them.
+    """
     common = config.solver.objective
-    tasks = tuple(
+    tasks = [
         TaskObjective(task.name, task.match, task.objective or common, task.weight)
         for task in config.tasks
-    )
-    options = TasksOptions(tasks, common)
+    ]
+    training = config.creator.training
+    if config.creator.trains_policy and REWRITING not in [task.name for task in tasks]:
+        writing = Match(task=(REWRITING,))
+        tasks.append(TaskObjective(REWRITING, writing, common, training.weight))
+    if not tasks:
+        return config.solver
+    options = TasksOptions(tuple(tasks), common)
     return replace(config.solver, objective=chosen("tasks", OBJECTIVES, options))
 
 

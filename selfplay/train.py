@@ -22,14 +22,14 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
 
 from selfplay.config import Loaded, differences, load_config
-from selfplay.core.errors import ConfigError, DataError, LedgerError, require
+from selfplay.core.errors import DataError, LedgerError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group
 from selfplay.data.recorded import read_recorded, to_group
@@ -37,8 +37,8 @@ from selfplay.failed import FAILED
 from selfplay.ledger import RunLock
 from selfplay.paths import POLICY, model_directory
 from selfplay.policies import writing
+from selfplay.train_config import TrainConfig
 from selfplay.training_data import check_teaches, comparison_accuracy, held_out, tokenized
-from solver.config import PolicyConfig, SolverConfig
 from solver.learning.errors import NotFiniteError
 from solver.objectives.needs import needs_of
 from solver.solver import Solver, check_solver, leading_solver
@@ -46,46 +46,6 @@ from solver.solver import Solver, check_solver, leading_solver
 JOB, METRICS, REWARD_MODEL = "job.json", "metrics.jsonl", "reward_model"
 GROWING = {"config.epochs", "config.save_every"}
 """Keys that may change when a job goes on."""
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """An offline learning job."""
-
-    data: str = ""
-    """Recorded groups or comparisons: JSON Lines, CSV, Parquet or a saved `datasets` directory."""
-    layout: str = "auto"
-    """`groups`, `comparisons`, `demonstrations`, `gsm8k_solutions`; `auto`: told by the columns."""
-    model: PolicyConfig = field(default_factory=PolicyConfig, metadata={"shorthand": "path"})
-    solver: SolverConfig = field(default_factory=SolverConfig)
-    seed: int = 0
-    batch: int = 64
-    """Groups (or comparisons) in one learning stage; `solver.minibatches` splits it further."""
-    epochs: int = 1
-    """Passes over the data."""
-    heldout: float = 0.0
-    """Share of the prompts that a reward model is tested on and does not learn from."""
-    end_of_sequence: bool = True
-    """Put the end-of-sequence token behind each recorded text, so that ending is learned too."""
-    save_every: int = 0
-    """Batches between saved versions, from which a job goes on; 0: the last alone."""
-
-    def check(self, where: str) -> None:
-        """Refuses impossible values.
-
-        Raises:
-            ConfigError: no data, a value outside its range, or held-out prompts without a use.
-        """
-        require(bool(self.data), "data", "a file of recorded groups or comparisons", "none")
-        require(self.batch >= 1, "batch", "1 or more", self.batch)
-        require(self.epochs >= 1, "epochs", "1 or more", self.epochs)
-        require(self.save_every >= 0, "save_every", "0 or more", self.save_every)
-        require(0 <= self.heldout < 1, "heldout", "a share below 1", self.heldout)
-        if self.heldout and "reward head" not in needs_of(self.solver):
-            raise ConfigError(
-                f"heldout: tests a reward model (solver.objective=rm), and "
-                f"{self.solver.objective.name} trains a policy; test that with `selfplay evaluate`"
-            )
 
 
 @dataclass(frozen=True)

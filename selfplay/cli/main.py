@@ -14,11 +14,14 @@ import typer
 
 from selfplay.cli.ablate_command import ablate
 from selfplay.cli.config_command import show_config
+from selfplay.cli.credit_command import credit
 from selfplay.cli.digest_command import digest
 from selfplay.cli.doctor import doctor
 from selfplay.cli.estimate_command import estimate
 from selfplay.cli.evaluate_command import evaluate
 from selfplay.cli.export_command import export
+from selfplay.cli.prompts_command import prompts
+from selfplay.cli.replay_command import replay
 from selfplay.cli.run_command import run
 from selfplay.cli.status import status
 from selfplay.cli.train_command import train
@@ -33,6 +36,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "status": status,
     "evaluate": evaluate,
     "estimate": estimate,
+    "replay": replay,
+    "credit": credit,
     "export": export,
     "ablate": ablate,
     "digest": digest,
@@ -49,6 +54,7 @@ app = typer.Typer(
 )
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
+app.add_typer(prompts, name="prompts")
 
 
 def main() -> None:

@@ -12,7 +12,8 @@ import typer
 
 if TYPE_CHECKING:
     from selfplay.config import Loaded
-    from selfplay.train import BatchDone, TrainConfig, Trained
+    from selfplay.train import BatchDone, Trained
+    from selfplay.train_config import TrainConfig
 
 SHOWN = ("loss", "accuracy", "kl", "grad_norm")
 """Metrics of a line, in order."""
@@ -56,7 +57,7 @@ def train(
     if not as_json:
         typer.echo("loading the libraries and the model …")
     from selfplay.config import load_config
-    from selfplay.train import TrainConfig
+    from selfplay.train_config import TrainConfig
 
     loaded = load_config(source, [*changes, *(overrides or [])], TrainConfig)
     directory = out or Path("runs") / f"train-{loaded.config.solver.objective.name}"

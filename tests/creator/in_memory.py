@@ -9,7 +9,7 @@ from creator.archive import Archive
 from creator.surroundings import Surroundings, Turn
 from selfplay.core.embedding import Embedder
 from selfplay.core.models.scripted import ScriptedModel
-from selfplay.core.types import Estimate, Group, Prompt
+from selfplay.core.types import Estimate, Group, Prompt, Rejection
 
 
 class Shelf:
@@ -30,6 +30,12 @@ class Shelf:
 
     def archive_size(self) -> int:
         return len(self.held)
+
+    def composition(self, t: int) -> list[Prompt]:
+        return []
+
+    def rejections(self, t: int) -> list[Rejection]:
+        return []
 
     def estimates(self, since: int = 0) -> list[Estimate]:
         return [made for made in self.made if made.round >= since]

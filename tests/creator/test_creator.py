@@ -23,7 +23,7 @@ from selfplay.core.types import (
     Response,
     Verdict,
 )
-from tests.creator.in_memory import Shelf, surroundings, turn
+from tests.creator.in_memory import Shelf, no_groups, surroundings, turn
 
 SPACES = {"chain_sum": GymSpace("chain_sum", {"num_terms": (2, 3, 4, 5), "num_digits": (1, 2, 3)})}
 NOW = Now(round=2, policy_version=1, fingerprint="judge-1")
@@ -51,7 +51,7 @@ def make(
 ) -> Creator:
     earlier = history or {}
     around = surroundings(shelf, spaces=SPACES)
-    return Creator(options, shelf, around, lambda t: earlier.get(t, ()), Seed(0))
+    return Creator(options, shelf, around, lambda t: earlier.get(t, ()), no_groups, Seed(0))
 
 
 def compose(

@@ -25,7 +25,7 @@ from selfplay.core.types import (
     Verdict,
     user,
 )
-from tests.creator.in_memory import Shelf, surroundings, turn
+from tests.creator.in_memory import Shelf, no_groups, surroundings, turn
 
 NEED_REPEATS = {"corrected_variance", "corrected_gap", "judge_disagreement"}
 REFUSED = {"policy_disagreement"}
@@ -39,7 +39,7 @@ def options(**changes: object) -> CreatorConfig:
 
 
 def seated(config: CreatorConfig, shelf: Shelf, history: Mapping[int, Sequence[Group]]) -> Creator:
-    return Creator(config, shelf, surroundings(shelf), lambda t: history[t], Seed(7))
+    return Creator(config, shelf, surroundings(shelf), lambda t: history[t], no_groups, Seed(7))
 
 
 def answered(prompts: Sequence[Prompt], t: int) -> list[Group]:

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from creator.estimators.evidence import NEVER, Estimated, Evidence, evidence_of
-from creator.pool import RECORD, Pool
+from creator.pool import Pool
 from creator.pool_index import extended, numbers, texts
+from creator.pool_records import RECORD, Snapshot
+from creator.retention.retirement import UNRESTED, Standing
 from creator.tables import estimators, samplers
 from creator.tables.estimators import TrustOptions
 from selfplay.core.components import chosen
@@ -153,6 +155,59 @@ def test_stale_values_are_discounted_when_asked() -> None:
     np.testing.assert_allclose(faded, [mean + 0.5 * (1 - mean), 0.0, nan], atol=1e-9)
     assert pool.candidates(LATER).ages_P is not None
     np.testing.assert_array_equal(pool.candidates(LATER).ages_P, [3, 0, 5])
+
+
+def test_prompts_may_be_parents_while_their_estimate_is_young_and_they_do_not_rest() -> None:
+    pool = filled_pool(5)
+    scored(pool, np.array([0, 1]), np.array([[0.0, 1.0], [0.0, 1.0]]), FIRST, "regret_gap")
+    scored(pool, np.array([2]), np.array([[0.0, 1.0]]), LATER, "regret_gap")
+    scored(pool, np.array([3]), np.array([[0.0, 1.0]]), REJUDGED, "regret_gap")
+    assert pool.available(LATER, 4).tolist() == [True, True, True, False, False]
+    assert pool.available(LATER, 3).tolist() == [False, False, True, False, False]
+    assert pool.available(REJUDGED, 99).tolist() == [False, False, False, True, False]
+    unheard = replace(LATER, fingerprint="judge-3")
+    assert not pool.available(unheard, 99).any()
+    pool.stand(np.array([0, 1]), Standing(np.ones(2), np.array([3, 3]), np.array([4, 5])))
+    assert pool.available(LATER, 4).tolist() == [True, False, True, False, False]
+
+
+def test_how_a_prompt_stands_is_forgotten_under_another_judging() -> None:
+    pool = filled_pool(2)
+    rows = np.array([1])
+    scored(pool, rows, np.array([[1.0, 1.0]]), FIRST, "regret_gap")
+    pool.stand(rows, Standing(np.array([0.75]), np.array([2]), np.array([9])))
+    known, foreign = pool.standing(rows, LATER), pool.standing(rows, REJUDGED)
+    assert (known.rates_P[0], known.streaks_P[0], known.rests_P[0]) == (0.75, 2, 9)
+    assert np.isnan(foreign.rates_P[0])
+    assert (foreign.streaks_P[0], foreign.rests_P[0]) == (0, UNRESTED)
+
+
+def test_replacement_sees_the_values_that_are_known_under_the_judging_in_force() -> None:
+    pool = filled_pool(3)
+    pool.add(ids(77), np.array([1]), pool.operator_codes(["harder", "fresh"])[1:])
+    scored(pool, np.array([0]), np.array([[0.0, 0.5]]), FIRST, "regret_gap")
+    scored(pool, np.array([1]), np.array([[0.0, 1.0]]), REJUDGED, "regret_gap")
+    pool.stand(np.array([0, 1]), Standing(np.array([0.5, 0.25]), np.zeros(2), np.zeros(2)))
+    found = pool.contents(LATER, held=3)
+    np.testing.assert_array_equal(found.values_P, [0.5, nan, nan, nan])
+    np.testing.assert_array_equal(found.rates_P, [0.5, nan, nan, nan])
+    assert found.seen_P.tolist() == [1, 4, NEVER, NEVER]
+    assert found.tasks_P.tolist() == [0, 1, 0, 1]
+    assert found.operators_P.tolist() == [0, 0, 0, 1]
+    assert found.new_P.tolist() == [False, False, False, True]
+
+
+def test_a_stored_pool_comes_back_whole_and_other_bytes_are_refused() -> None:
+    pool = filled_pool(6)
+    pool.operator_codes(["schärfer\n", "fresh"])
+    scored(pool, np.arange(4), np.random.default_rng(0).random((4, 3)), FIRST, "category_bandit")
+    packed = pool.snapshot().to_bytes()
+    back = Pool.restored(Snapshot.from_bytes(packed))
+    assert back.snapshot().to_bytes() == packed
+    assert back.tasks == ("sum", "spell")
+    other = replace(pool.snapshot(), records_P=np.zeros(3, [("id", "<u8")]))
+    with pytest.raises(ValueError, match="expected records of"):
+        Snapshot.from_bytes(other.to_bytes())
 
 
 @pytest.mark.parametrize("name", samplers.ROWS)

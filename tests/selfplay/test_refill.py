@@ -9,7 +9,8 @@ import pytest
 
 from selfplay.build import open_game
 from selfplay.core.types import GENERATED
-from selfplay.game import BASELINE, TRAIN, lesson
+from selfplay.game import lesson
+from selfplay.labels import BASELINE, TRAIN
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.run import play

@@ -185,10 +185,10 @@ def test_a_truncated_ledger_is_a_clear_error(finished: Path, tmp_path: Path) -> 
 def test_a_wrong_pass_through_option_is_refused_before_the_model_is_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def load(config: object) -> None:
+    def load(*_: object) -> None:
         raise AssertionError("the model was loaded")
 
-    monkeypatch.setattr("selfplay.build.load_policy", load)
+    monkeypatch.setattr("selfplay.build.leading_solver", load)
     with (
         pytest.raises(ConfigError, match="los_type"),
         open_game(small("solver.trl.los_type=grpo"), tmp_path / "run"),

@@ -12,7 +12,7 @@ from selfplay.build import open_game
 from selfplay.config import load_config
 from selfplay.core.errors import DataError
 from selfplay.events import Progress
-from selfplay.game import BASELINE, TRAIN
+from selfplay.labels import BASELINE, TRAIN
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.run import play

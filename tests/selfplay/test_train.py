@@ -20,7 +20,8 @@ from selfplay.core.errors import ConfigError, DataError, LedgerError, ModelError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Prompt, user
 from selfplay.data.recorded import Recorded, read_recorded, to_group
-from selfplay.train import METRICS, TrainConfig, learn, open_job, train
+from selfplay.train import METRICS, learn, open_job, train
+from selfplay.train_config import TrainConfig
 from selfplay.training_data import comparison_accuracy, held_out
 
 PROMPTS = [f"say {word}" for word in ("one", "two", "three", "four", "five", "six")]
@@ -241,10 +242,40 @@ def test_the_command_tells_its_figures_and_what_comes_next(
     command = ["train", str(data), "--model", str(tiny_model_dir), "--objective", "rm"]
     result = CliRunner().invoke(app, [*command, "--out", str(out), *QUICK, "heldout=0.4"])
     assert result.exit_code == 0, result.output
-    for told in ("batch 1/1", "held-out accuracy", f"meta.judge.path={out / 'reward_model'}"):
+    path = f"meta.judge.path={out / 'reward_model'}"
+    for told in ("batch 1/1", "held-out accuracy", "MiB at most", path):
         assert told in result.output
     result = CliRunner().invoke(app, [*command, "--out", str(out), *QUICK, "heldout=0.4", "--json"])
     assert json.loads(result.output.splitlines()[-1])["reward_model"] == str(out / "reward_model")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("solver.refill=1", r"solver\.refill: expected 0, since recorded responses"),
+        ("solver.baseline=gold", r"solver\.baseline: expected null, since recorded responses"),
+        ("solver.objective=paft", r"model\.lora\.enabled: expected false"),
+    ],
+)
+def test_what_a_job_cannot_do_is_refused_with_its_configuration(
+    override: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(None, ["data=x", "model.lora.enabled=true", override], TrainConfig)
+
+
+def test_the_documented_call_works(
+    tiny_model_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    write(tmp_path, GROUPS).rename(tmp_path / "recorded.jsonl")
+    monkeypatch.chdir(tmp_path)
+    exec(code.replace("DIR", str(tiny_model_dir)), {})
+    assert "learned/policy/2" in capsys.readouterr().out
 
 
 def test_the_policy_of_a_job_can_be_exported_as_a_reward_model(

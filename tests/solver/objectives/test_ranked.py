@@ -21,9 +21,11 @@ from solver.objectives.margins import gpo
 from solver.objectives.ranked import listwise, sppo, win_rates
 from solver.objectives.rows.groups import ROWS, ListwiseOptions, SppoOptions
 from solver.objectives.rows.pairs import GpoOptions
+from solver.objectives.rows.trl import DpoOptions
 from solver.objectives.terms import GroupBatch, PairBatch, Scores
 from solver.policy import Policy
 from tests.solver.objectives.plain_trl import config_of, farthest, gradients, groups_of
+from tests.solver.small_solver import judged, make
 
 BETA = 0.7
 
@@ -119,6 +121,25 @@ def test_sppo_vanishes_at_its_targets() -> None:
         batch.violates_R,
     )
     assert sppo(moved, SppoOptions(BETA)).item() == pytest.approx(0.0, abs=1e-20)
+
+
+def test_sppo_of_two_responses_is_a_quarter_of_trls_hard_form_at_twice_its_beta(
+    tiny_model_dir: Path,
+) -> None:
+    ours = make(tiny_model_dir, "sppo", SppoOptions(beta=0.1), reference="initial")
+    hard = DpoOptions(beta=0.2, loss_type="sppo_hard")
+    theirs = make(tiny_model_dir, "dpo", hard, reference="initial")
+    for solver in (ours, theirs):
+        torch.manual_seed(0)
+        with torch.no_grad():
+            for parameter in solver.policy.learned:
+                parameter.add_(0.02 * torch.randn_like(parameter))
+    groups = judged(ours, rewards=[1.0, float("nan"), 0.0, float("nan")])
+    found, expected = ours.learn(groups, Seed(1)), theirs.learn(groups, Seed(1))
+    assert 4 * found["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+    assert 4 * found["grad_norm"] == pytest.approx(expected["grad_norm"], rel=1e-4)
+    at_reference = 0.5 * (0.25 / 0.1) ** 2
+    assert found["loss"] != pytest.approx(at_reference, rel=1e-3)
 
 
 def test_listwise_of_two_responses_is_dpo() -> None:

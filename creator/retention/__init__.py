@@ -1,0 +1,1 @@
+"""Which prompts stay in the pool, and which of them rest."""

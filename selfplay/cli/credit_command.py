@@ -1,0 +1,91 @@
+"""`selfplay credit`: which operators and prompt families a run's held-out gain is owed to."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from selfplay.credit.asked import Asked
+    from selfplay.credit.table import Attribution, Credit
+
+
+def credit(
+    directory: Annotated[Path, typer.Argument(help="The run directory.")],
+    method: Annotated[
+        str, typer.Option(help="influence (first-order, fast) or leave_out (replays).")
+    ] = "influence",
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="operators or families; repeatable. leave_out: operators by default."),
+    ] = None,
+    top: Annotated[int, typer.Option(help="Rows of a table; with leave_out also replays.")] = 10,
+    preconditioner: Annotated[
+        str, typer.Option(help="Of influence: adamw (the optimiser's own), or none (TracIn).")
+    ] = "adamw",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per table.")] = False,
+    as_csv: Annotated[Path | None, typer.Option("--csv", help="Also write this file.")] = None,
+) -> None:
+    """Attribute held-out gain to operators and prompt families, by learning the run again.
+
+    Nothing is written to the run, and nobody else may write to it meanwhile.
+    """
+    from selfplay.credit.asked import KINDS, Asked
+    from selfplay.credit.table import write_csv
+
+    kinds = tuple(by) if by else KINDS if method == "influence" else KINDS[:1]
+    asked = Asked(method, kinds, top, preconditioner)
+    asked.check()
+    tables = []
+    for table in attributed(directory, asked):
+        tables.append(table)
+        if as_json:
+            typer.echo(json.dumps(table.as_dict()))
+        else:
+            show(table)
+    if as_csv is not None:
+        write_csv(as_csv, tables)
+        typer.echo(f"\nwritten to {as_csv}", err=as_json)
+
+
+def attributed(directory: Path, asked: Asked) -> Iterator[Attribution]:
+    """The run's tables; says on the error stream how far it has come."""
+    from selfplay.cli.run_command import resume
+
+    loaded = resume(directory, [])
+    typer.echo("loading the libraries and the model …", err=True)
+    from selfplay.build import open_game
+    from selfplay.credit.attribution import credit as attribute
+    from selfplay.events import Progress
+
+    with open_game(loaded, directory) as game:
+        for found in attribute(game, asked):
+            if not isinstance(found, Progress):
+                yield found
+            elif found.done == found.total or found.done % 10 == 0:
+                typer.echo(f"{found.stage}: round {found.done} of {found.total}", err=True)
+
+
+def show(table: Attribution) -> None:
+    """Prints one table."""
+    typer.echo(f"\n{table.method} by {table.kind}, rounds 1 to {table.rounds}")
+    typer.echo(table.note)
+    typer.echo(f"\n{'':<18}{'groups':>9}{'gain':>9}   95 % interval")
+    for row in table.rows:
+        typer.echo(f"{line(row)}  {row.text}".rstrip())
+    if len(table.rows) < table.labels:
+        typer.echo(f"… {table.labels - len(table.rows)} more {table.kind}")
+    if table.method == "influence":
+        typer.echo(f"{'total':<18}{'':>9}{table.total:>+9.4f}")
+    typer.echo(line(table.measured))
+
+
+def line(row: Credit) -> str:
+    """Label, groups, gain and interval, in columns."""
+    ends = "" if math.isnan(row.low) else f"   {row.low:+.4f} to {row.high:+.4f}"
+    return f"{row.label:<18}{row.groups:>9.1f}{row.gain:>+9.4f}{ends:<23}"

@@ -1,0 +1,170 @@
+"""`selfplay prompts`: where a run's prompts come from and what became of them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from selfplay.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from selfplay.lineage import Family
+
+prompts = typer.Typer(
+    help="Look at a run's prompts: one of them, its family, a search, what operators yielded.",
+    no_args_is_help=True,
+)
+
+Run = Annotated[Path, typer.Argument(help="The run directory.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="A prompt's id, or its first digits.")]
+Depth = Annotated[int, typer.Option(min=1, help="Generations.")]
+Limit = Annotated[int, typer.Option(min=1, help="Prompts to list at most.")]
+Json = Annotated[bool, typer.Option("--json", help="As one JSON object.")]
+
+
+@prompts.command()
+def show(
+    directory: Run,
+    id_: Id,
+    responses: Annotated[bool, typer.Option("--responses", help="The responses too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show all that is known of a prompt: text, birth, estimates, groups, responses."""
+    from selfplay.lineage import story
+
+    found = story(directory, id_, responses)
+    if as_json:
+        _print_json(found.as_dict())
+        return
+    from selfplay.cli.prompts_shown import show_story
+
+    show_story(found)
+
+
+@prompts.command()
+def ancestors(
+    directory: Run, id_: Id, depth: Depth = 6, limit: Limit = 200, as_json: Json = False
+) -> None:
+    """Show the tree of prompts that a prompt descends from."""
+    from selfplay.lineage import ancestors as walk
+
+    _show(walk(directory, id_, depth, limit), as_json)
+
+
+@prompts.command()
+def descendants(
+    directory: Run, id_: Id, depth: Depth = 6, limit: Limit = 200, as_json: Json = False
+) -> None:
+    """Show the tree of prompts that descend from a prompt."""
+    from selfplay.lineage import descendants as walk
+
+    _show(walk(directory, id_, depth, limit), as_json)
+
+
+def _show(family: Family, as_json: bool) -> None:
+    if as_json:
+        _print_json(family.as_dict())
+        return
+    from selfplay.cli.prompts_shown import show_family
+
+    show_family(family)
+
+
+@prompts.command()
+def search(
+    directory: Run,
+    words: Annotated[
+        list[str] | None, typer.Argument(help="What the text contains: each of them.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Only this task.")] = None,
+    operator: Annotated[
+        str | None, typer.Option(help="Only this operator's; or original, heldout, imported.")
+    ] = None,
+    born: Annotated[
+        str | None, typer.Option("--round", help="Born in it: 3, 3-7, 3- or -7.")
+    ] = None,
+    min_value: Annotated[float | None, typer.Option(help="Least newest estimate.")] = None,
+    max_value: Annotated[float | None, typer.Option(help="Greatest newest estimate.")] = None,
+    order: Annotated[
+        Literal["value", "round"], typer.Option(help="Highest value, or newest prompt, first.")
+    ] = "round",
+    probed: Annotated[
+        bool, typer.Option("--probed", help="Also prompts that were never admitted.")
+    ] = False,
+    limit: Limit = 20,
+    as_json: Json = False,
+) -> None:
+    """Find prompts by words, task, operator, round of birth or newest estimate."""
+    from selfplay.ledger.families import Filter
+    from selfplay.lineage import find
+
+    rounds = parse_rounds(born) if born is not None else None
+    values = (min_value, max_value)
+    wanted = Filter(tuple(words or ()), task, operator, rounds, values, probed)
+    found = find(directory, wanted, order, limit)
+    if as_json:
+        _print_json(found.as_dict())
+        return
+    from selfplay.cli.prompts_shown import show_found
+
+    show_found(found, directory)
+
+
+@prompts.command()
+def stats(
+    directory: Run,
+    success: Annotated[
+        float, typer.Option(help="The lowest reward of a response that succeeds.")
+    ] = 0.5,
+    bar: Annotated[
+        float, typer.Option(help="The success rate from which a prompt counts as solved.")
+    ] = 0.5,
+    embedder: Annotated[
+        str | None,
+        typer.Option(help="A sentence-transformers model, or packaged: diversity of meanings."),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=0, help="Last rounds to list; 0 lists all.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Count prompts by operator, task and round; say what operators yielded, and how diverse."""
+    from selfplay.lineage import statistics
+
+    found = statistics(directory, success, bar, embedder)
+    if as_json:
+        _print_json(found.as_dict())
+        return
+    from selfplay.cli.prompt_stats_shown import show_statistics
+
+    show_statistics(found, rounds)
+
+
+def parse_rounds(text: str) -> tuple[int, int]:
+    """First and last round of `3`, `3-7`, `3-` or `-7`.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    match = re.fullmatch(r"(\d*)(-?)(\d*)", text.strip())
+    if not match or not (match[1] or match[3]):
+        raise ConfigError(f"--round: expected a round or a range (3, 3-7, 3-, -7), found '{text}'")
+    first = int(match[1] or 0)
+    last = int(match[3]) if match[3] else first if not match[2] else 2**62
+    return first, last
+
+
+def _print_json(found: dict[str, Any]) -> None:
+    typer.echo(json.dumps(_without_nan(found), indent=1, ensure_ascii=False))
+
+
+def _without_nan(value: Any) -> Any:
+    """The value with null for what is not a number, which JSON has no word for."""
+    if isinstance(value, dict):
+        return {key: _without_nan(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(member) for member in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

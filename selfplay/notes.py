@@ -1,0 +1,51 @@
+"""What is worth knowing before a run or a job begins, though nothing is wrong. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from selfplay.core.components import Choice
+from selfplay.core.types import Group
+from selfplay.settings import RunConfig
+from solver.learning.team import world_size
+from solver.objectives.needs import needs_of
+
+
+def run_notes(config: RunConfig) -> list[str]:
+    """Of a run: how many processes learn, and constraints that an objective misses."""
+    common = config.solver.objective
+    parts = [("meta.constraints", common, config.meta.constraints)]
+    for i, task in enumerate(config.tasks):
+        # A task without constraints of its own has those of the run, which are spoken of already.
+        own = task.constraints is not None or task.objective is not None
+        where = f"tasks.{i}.constraints" if task.constraints is not None else "meta.constraints"
+        constraints = config.meta.constraints if task.constraints is None else task.constraints
+        parts += [(where, task.objective or common, constraints)] if own else []
+    missing = [
+        f"{objective.name} keeps to constraints, and {where} has none: no response breaks one, and "
+        "the reward alone decides"
+        for where, objective, constraints in parts
+        if _constrained(objective) and not constraints
+    ]
+    return [*_processes(), *dict.fromkeys(missing)]
+
+
+def job_notes(objective: Choice, groups: Sequence[Group]) -> list[str]:
+    """Of an offline job on `groups`: the same, its constraints being those that were recorded."""
+    broken = any(verdict.violations for group in groups for verdict in group.verdicts)
+    if broken or not _constrained(objective):
+        return _processes()
+    missing = (
+        f"{objective.name} keeps to constraints, and no recorded response breaks one "
+        "(`violations`): the reward alone decides"
+    )
+    return [*_processes(), missing]
+
+
+def _constrained(objective: Choice) -> bool:
+    return "constraints" in needs_of(objective)
+
+
+def _processes() -> list[str]:
+    size = world_size()
+    return [f"{size} processes learn together"] if size > 1 else []

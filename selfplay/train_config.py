@@ -1,0 +1,55 @@
+"""The configuration of an offline learning job. Torch-free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from selfplay.core.errors import ConfigError, require
+from solver.config import PolicyConfig, SolverConfig, check_together
+from solver.objectives.needs import needs_of
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """An offline learning job."""
+
+    data: str = ""
+    """Recorded groups or comparisons: JSON Lines, CSV, Parquet or a saved `datasets` directory."""
+    layout: str = "auto"
+    """`groups`, `comparisons`, `demonstrations`, `gsm8k_solutions`; `auto`: told by the columns."""
+    model: PolicyConfig = field(default_factory=PolicyConfig, metadata={"shorthand": "path"})
+    solver: SolverConfig = field(default_factory=SolverConfig)
+    seed: int = 0
+    batch: int = 64
+    """Groups (or comparisons) in one learning stage; `solver.minibatches` splits it further."""
+    epochs: int = 1
+    """Passes over the data."""
+    heldout: float = 0.0
+    """Share of the prompts that a reward model is tested on and does not learn from."""
+    end_of_sequence: bool = True
+    """Put the end-of-sequence token behind each recorded text, so that ending is learned too."""
+    save_every: int = 0
+    """Batches between saved versions, from which a job goes on; 0: the last alone."""
+
+    def check(self, where: str) -> None:
+        """Refuses impossible values.
+
+        Raises:
+            ConfigError: no data, a value outside its range, held-out prompts without a use, what
+                only a game can do, or an objective that the policy's adapters do not go with.
+        """
+        require(bool(self.data), "data", "a file of recorded groups or comparisons", "none")
+        require(self.batch >= 1, "batch", "1 or more", self.batch)
+        require(self.epochs >= 1, "epochs", "1 or more", self.epochs)
+        require(self.save_every >= 0, "save_every", "0 or more", self.save_every)
+        require(0 <= self.heldout < 1, "heldout", "a share below 1", self.heldout)
+        check_together(self.model, self.solver)
+        rest = "since recorded responses are all there are"
+        require(self.solver.refill == 0, "solver.refill", f"0, {rest}", self.solver.refill)
+        baseline = self.solver.baseline
+        require(baseline is None, "solver.baseline", f"null, {rest}", f"'{baseline}'")
+        if self.heldout and "reward head" not in needs_of(self.solver):
+            raise ConfigError(
+                f"heldout: tests a reward model (solver.objective=rm), and "
+                f"{self.solver.objective.name} trains a policy; test that with `selfplay evaluate`"
+            )
