@@ -120,7 +120,7 @@ def _worth(child: str | None, values: Mapping[str, float]) -> Verdict:
     return Verdict(value, scores={READABLE: 1.0, ADMITTED: 1.0})
 
 
-def lesson_of(requests: Iterable[Group]) -> list[Group]:
+def lesson_of(requests: Sequence[Group]) -> list[Group]:
     """What a rewriter can learn from judged requests: equal ones made one, two rewards at least.
 
     Replies without a reward are left out, and so are those without log-probabilities: no model in

@@ -7,7 +7,8 @@ from typing import Any
 
 from creator.tables import choosers, estimators, gates, retention, rewriters, rewriting, samplers
 from creator.tables.retention import PoolOptions
-from selfplay.core.components import NoOptions, Row, Table, component, components
+from creator.tables.training import TRAINABLE, TrainingOptions
+from selfplay.core.components import Choice, NoOptions, Row, Table, component, components
 from selfplay.core.errors import ConfigError, require
 
 
@@ -123,7 +124,7 @@ class CreatorConfig:
     """How an operator is chosen for a parent: by the weights alone, or by what each has brought."""
     rewriter: Any = component("policy", REWRITERS)
     """The model that the operators that rewrite ask."""
-    training: RewriterTraining = field(default_factory=RewriterTraining)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
     """Whether that model learns, from what its children are worth."""
     gates: Any = components(("duplicate", "length"), GATES)
     """What a child must pass, in this order, besides not being held out, which is no choice. Those
@@ -152,7 +153,7 @@ class CreatorConfig:
             raise ConfigError(f"{where}.evolved is a share from 0 to 1, found {self.evolved}")
         if not 0.0 < self.parents <= 1.0:
             raise ConfigError(f"{where}.parents is a share above 0 and up to 1: {self.parents}")
-        weights = [operator.options.weight for operator in self.operators]
+        weights = [weight_of(operator) for operator in self.operators]
         if self.evolved > 0 and (min(weights, default=0) < 0 or sum(weights) <= 0):
             raise ConfigError(
                 f"{where}.operators: children are asked for (evolved={self.evolved}), so at least "
@@ -181,9 +182,14 @@ class CreatorConfig:
     @property
     def trains_policy(self) -> bool:
         """Does the solver's network learn to write prompts as well?"""
-        return self.training.enabled and self.rewriter.name == "policy"
+        return self.training.enabled and bool(self.rewriter.name == "policy")
 
     @property
     def trains_own(self) -> bool:
         """Does a network of the rewriter's own learn?"""
-        return self.training.enabled and self.rewriter.name == "transformers"
+        return self.training.enabled and bool(self.rewriter.name == "transformers")
+
+
+def weight_of(operator: Choice) -> float:
+    """How often an operator is chosen, relative to the others; 1 where it has no such option."""
+    return float(getattr(operator.options, "weight", 1.0))

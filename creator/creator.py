@@ -12,7 +12,7 @@ from typing import Protocol
 
 from creator import memory, yields
 from creator.choosers.chooser import Chooser, arms_of
-from creator.config import CreatorConfig
+from creator.config import CreatorConfig, weight_of
 from creator.difficulty import mean_difficulty
 from creator.gates import Gate, Heldout, admit
 from creator.memory import Eligible, History, Memory
@@ -107,7 +107,7 @@ class Creator:
         self._choose: Chooser = config.chooser.build()
         self._sample: Sampler = config.sampler.build()
         self._operators = [
-            NamedOperator(choice.name, choice.options.weight, choice.build(surroundings))
+            NamedOperator(choice.name, weight_of(choice), choice.build(surroundings))
             for choice in config.operators
         ]
         chosen: list[Gate] = [choice.build(surroundings) for choice in config.gates]

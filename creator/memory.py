@@ -92,7 +92,7 @@ class Memory:
             archive: the run's prompts.
             history: groups of earlier rounds, asked for when the run goes on.
             seed: of the run.
-            pool: which prompts stay; None: all, and none of them ever rests.
+            pool: which prompts stay; None: as configured.
             directory: for a copy of the pool; None: a run that goes on folds every round anew.
 
         Raises:
@@ -101,7 +101,7 @@ class Memory:
         self._estimator: Estimator = config.estimator.build()
         self._metric: str = config.estimator.name
         self._rounds = config.memory
-        self._options = pool or PoolOptions()
+        self._options: PoolOptions = pool or config.pool
         self._replacement: Replacement = self._options.replacement.build()
         self._archive, self._history, self._seed = archive, history, seed
         fades = self._options.trust != TrustOptions()

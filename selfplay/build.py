@@ -18,6 +18,7 @@ from creator.creator import Creator
 from creator.estimators.trial import check_usable
 from creator.surroundings import Surroundings
 from meta.meta import Meta
+from selfplay.coaching import network_of
 from selfplay.config import Loaded, differences
 from selfplay.core.components import Choice
 from selfplay.core.embedding import Embedder
@@ -195,6 +196,7 @@ def seat(
     refuse_long(asked, solver, room)
     with writing(directory):
         (directory / CREATOR).mkdir(exist_ok=True)
+    network = network_of(config, directory, ledger)
     surroundings = Surroundings(
         archive=Archive(ledger),
         known=ledger.archived,
@@ -222,7 +224,8 @@ def seat(
         ),
         solver=solver,
         meta=meta,
-        rewriter=config.creator.rewriter.build(solver.policy.model),
+        rewriter=network.model or config.creator.rewriter.build(solver.policy.model),
+        network=network,
         rollouts=Rollouts(ledger, solver, sampling, seed, config.chunk, samples_of(config)),
         policies=Policies(directory / POLICY, config.save, ledger),
         originals=material.originals,

@@ -12,9 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from creator.coaching import lesson_of
 from creator.creator import Creator
 from creator.surroundings import Turn
 from meta.meta import Meta
+from selfplay.coaching import Network, coaching_metrics, rewarded_requests, writing_lesson
 from selfplay.core.errors import PausedError
 from selfplay.core.seeding import Seed
 from selfplay.core.text import TextModel
@@ -53,6 +55,8 @@ class Game:
     meta: Meta
     rewriter: TextModel
     """Whom the creator's operators have write."""
+    network: Network
+    """The rewriter's own, where it learns."""
     rollouts: Rollouts
     policies: Policies
     originals: Sequence[Prompt]
@@ -69,7 +73,8 @@ class Game:
 def play_round(game: Game, t: int) -> Iterator[Event]:
     """One turn of the game. Round 0 only lays the table and evaluates the first policy."""
     refills = (refill,) if game.config.solver.refill else ()
-    turn = (compose, attempt, judge, *refills, learn, evaluate, record)
+    coaching = (coach,) if game.config.creator.training.enabled else ()
+    turn = (compose, attempt, judge, *refills, *coaching, learn, evaluate, record)
     stages = turn if t else (deal, evaluate, record)
     for stage in stages:
         if not game.ledger.stage_done(t, stage.__name__):
@@ -199,6 +204,22 @@ def draw(game: Game, t: int, k: int, count: int) -> None:
         }
 
 
+def coach(game: Game, t: int) -> Iterator[Progress]:
+    """The rewriter's replies get what their children are worth; its own network learns from it."""
+    yield Progress(t, "coach", 0, 1)
+    metric, judging = game.config.creator.training.metric, game.meta.fingerprint
+    found = rewarded_requests(game.ledger, t, metric, game.rewriter.name, judging)
+    requests = [request for groups in found.values() for request in groups]
+    taught = lesson_of(requests)
+    metrics = game.network.learn(t, taught, game.is_last(t))
+    with game.ledger.commit(t, "coach") as stage:
+        for label, groups in found.items():
+            verdicts = [group.verdicts for group in groups]
+            game.ledger.add_verdicts(t, label, 0, verdicts, groups[0].fingerprint)
+        stage.metrics = coaching_metrics(requests, taught) | metrics
+    yield Progress(t, "coach", 1, 1)
+
+
 def learn(game: Game, t: int) -> Iterator[Progress]:
     """The solver optimises on the round's groups; the new policy version is saved when due."""
     yield Progress(t, "learn", 0, 1)
@@ -222,12 +243,14 @@ def learn(game: Game, t: int) -> Iterator[Progress]:
 def lesson(game: Game, t: int) -> list[Group]:
     """What round t's learning stage is handed: its judged groups, and the baselines beside.
 
-    Where a round is refilled, groups whose rewards are all equal have made place for others.
+    Where a round is refilled, groups whose rewards are all equal have made place for others. Where
+    the rewriter learns and is the solver's network, its rewarded requests are among them.
     """
     groups = game.ledger.groups(t, TRAIN)
     if game.config.solver.refill:
         groups = [group for group in groups if is_mixed(group)]
-    return [*groups, *game.ledger.groups(t, BASELINE)]
+    requests = writing_lesson(game.ledger, t) if game.config.creator.trains_policy else []
+    return [*groups, *requests, *game.ledger.groups(t, BASELINE)]
 
 
 def evaluate(game: Game, t: int) -> Iterator[Progress]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from selfplay.core.errors import LedgerError, ModelError, ResourceError
-from selfplay.ledger import Ledger
+from selfplay.ledger.entries import PolicyEntry
 from selfplay.settings import SaveConfig
 
 
@@ -32,10 +32,20 @@ class Learner(Protocol):
         """Takes the policy state from there; a ModelError where it is not whole."""
 
 
+class Record(Protocol):
+    """Which versions there are: the ledger."""
+
+    def policies(self) -> list[PolicyEntry]:
+        """Those that were committed, oldest first."""
+
+    def mark_saved(self, version: int, saved: bool) -> None:
+        """Notes that a version's directory was deleted."""
+
+
 class Policies:
     """The run's `policy` directory."""
 
-    def __init__(self, directory: Path, config: SaveConfig, ledger: Ledger) -> None:
+    def __init__(self, directory: Path, config: SaveConfig, ledger: Record) -> None:
         self._directory = directory
         self._config = config
         self._ledger = ledger

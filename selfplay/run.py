@@ -22,11 +22,12 @@ def play(game: Game) -> Iterator[Event]:
 
 
 def catch_up(game: Game) -> Iterator[Progress]:
-    """Brings the policy to the version that the ledger has reached.
+    """Brings the policy, and a rewriter that learns, to the version that the ledger has reached.
 
     The newest saved version is restored, and the learning stages after it are learned again from
     the recorded groups: nothing is generated or judged twice.
     """
+    yield from game.network.catch_up(game.ledger)
     game.policies.restore(game.solver)
     learned = [t for t, stage in game.ledger.stages() if stage == "learn"]
     behind = [t for t in learned if t > game.solver.version]

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from creator.operators import Child
 from creator.rewriting.instruction import CLOSING, OPENING
+from creator.surroundings import Surroundings
 from selfplay.build import open_game
 from selfplay.config import Loaded, load_config
+from selfplay.core.components import NoOptions
 from selfplay.core.errors import ConfigError, DataError, EndpointError
-from selfplay.core.types import GENERATED
+from selfplay.core.seeding import Seed
+from selfplay.core.types import GENERATED, Lineage, Prompt, user
 from selfplay.ledger import Ledger
 from selfplay.paths import CREATOR, LEDGER
 from selfplay.run import play
@@ -249,3 +255,51 @@ def test_warm_up_and_bootstrap_say_what_a_round_is_made_of(
     with Ledger.open(tmp_path / "run" / LEDGER, read_only=True) as ledger:
         evolved = [ledger.stage_metrics(t, "compose")["evolved"] for t in (1, 2, 3, 4)]
     assert evolved == [0, 0, 5, 6]
+
+
+class Shout:
+    """An operator of a user's own: it has no options, and so no weight."""
+
+    def __init__(self, options: NoOptions, surroundings: Surroundings) -> None:
+        self.longest = surroundings.max_tokens
+
+    def evolve(self, parents: Sequence[Prompt], seed: Seed) -> list[Child]:
+        return [
+            Prompt(
+                user(f"{parent.text.upper()} {seed.integer() % 1000}!"),
+                lineage=Lineage(parents=(parent.id,)),
+            )
+            for parent in parents
+        ]
+
+
+class Loud:
+    """A gate of a user's own, with an option."""
+
+    @dataclass(frozen=True)
+    class Options:
+        least: int = 1
+
+    def __init__(self, options: Options, surroundings: Surroundings) -> None:
+        self.least = options.least
+
+    def reasons(self, prompts: Sequence[Prompt]) -> list[str]:
+        return ["" if p.text.count("!") >= self.least else "too quiet" for p in prompts]
+
+
+@pytest.mark.parametrize(("least", "admitted"), [(1, True), (9, False)])
+def test_operators_and_gates_of_ones_own_are_named_by_module_and_class(
+    files: tuple[Path, Path], tmp_path: Path, least: int, admitted: bool
+) -> None:
+    own = (
+        f"creator.operators=[{__name__}:Shout]",
+        f"creator.gates=[{{name: '{__name__}:Loud', least: {least}}}]",
+        "creator.attempts=1",
+        "rounds=2",
+    )
+    play_through(game(files, None, *own), tmp_path / "run")
+    with Ledger.open(tmp_path / "run" / LEDGER, read_only=True) as ledger:
+        loud = [prompt for prompt in ledger.composition(2) if prompt.text.endswith("!")]
+        reasons = {rejection.reason for rejection in ledger.rejections(2)}
+    assert bool(loud) == admitted
+    assert ("too quiet" in reasons) != admitted
