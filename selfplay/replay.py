@@ -38,7 +38,13 @@ from selfplay.settings import RunConfig
 
 OWN = "run"
 """The name of the run's own estimator and sampler among the alternatives."""
-REPLAYED = ("creator.estimator", "creator.sampler", "creator.memory", "creator.parents")
+REPLAYED = (
+    "creator.estimator",
+    "creator.sampler",
+    "creator.memory",
+    "creator.parents",
+    "creator.pool",
+)
 """Settings that an alternative may change."""
 
 

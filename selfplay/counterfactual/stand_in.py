@@ -50,7 +50,7 @@ class StandIn:
         """
         self.name = name
         self._config = config
-        self._memory = Memory(config, ledger, history, seed)
+        self._memory = Memory(config, ledger, history, seed, config.pool)
         self._sample: Sampler = config.sampler.build()
 
     def choose(self, now: Now, groups: Sequence[Group], lots: Sequence[Seed]) -> Pick:
