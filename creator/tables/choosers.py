@@ -18,7 +18,7 @@ class ThompsonOptions:
     forgetting: float = 0.2
     """λ: share of the evidence that is forgotten each round."""
     prior_successes: float = 1.0
-    """α₀: learnable children believed in before any."""
+    """α₀: learnable children believed in before any, of an operator of average weight."""
     prior_failures: float = 1.0
     """β₀: attempts without one believed in before any."""
 

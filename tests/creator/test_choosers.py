@@ -91,11 +91,16 @@ def test_a_bandit_prefers_what_has_yielded_more(name: str) -> None:
     assert found[0] > found[2] > 0
 
 
+@EVERY
+def test_without_any_evidence_the_shares_are_those_of_the_weights(name: str) -> None:
+    found = picks(name, arms_of([*NAMES, "off"], [2.5, 0.5, 1.0, 0.0], []), 20_000)
+    assert found == pytest.approx([0.625, 0.125, 0.25, 0.0], abs=0.015)
+
+
 @BANDITS
-def test_a_larger_weight_brings_an_operator_up(name: str) -> None:
-    past = [cohort(harder=0.4, easier=0.4, fresh=0.4)] * 3
-    even = picks(name, arms_of(NAMES, [1, 1, 1], past))
-    assert picks(name, arms_of(NAMES, [2, 1, 1], past))[0] > even[0] + 0.1
+def test_evidence_outweighs_the_configured_weights(name: str) -> None:
+    past = [cohort(harder=0.1, easier=0.8, fresh=0.1)] * 3
+    assert picks(name, arms_of(NAMES, [2.5, 1, 1], past))[1] > 0.8
 
 
 @BANDITS
