@@ -10,14 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from creator import memory, yields
+import numpy as np
+
+from creator import shelf, yields
 from creator.choosers.chooser import Chooser, arms_of
 from creator.config import CreatorConfig, weight_of
 from creator.difficulty import mean_difficulty
 from creator.gates import Gate, Heldout, admit
 from creator.memory import Eligible, History, Memory
 from creator.operators import Child, Operator
+from creator.pool_index import numbers
 from creator.samplers.candidates import Sampler
+from creator.shelf import Shelf
 from creator.surroundings import Surroundings, Turn
 from creator.yields import Cohort, Judged, Yields, operator_metrics
 from selfplay.core.seeding import Seed
@@ -70,7 +74,7 @@ class Birth:
     """Why there is no child; empty where there is one."""
 
 
-class Past(memory.Archive, yields.Archive, Protocol):
+class Past(shelf.Archive, yields.Archive, Protocol):
     """What is asked of the run's ledger."""
 
 
@@ -117,7 +121,7 @@ class Creator:
         self,
         now: Now,
         previous: Sequence[Group],
-        originals: Sequence[Prompt],
+        originals: Shelf,
         turn: Turn,
         seed: Seed,
     ) -> Composition:
@@ -144,7 +148,7 @@ class Creator:
         self,
         now: Now,
         groups: Sequence[Group],
-        originals: Sequence[Prompt],
+        originals: Shelf,
         count: int,
         turn: Turn,
         seed: Seed,
@@ -163,7 +167,7 @@ class Creator:
     def _draw(
         self,
         eligible: Eligible,
-        originals: Sequence[Prompt],
+        originals: Shelf,
         count: int,
         now: Now,
         seed: Seed,
@@ -187,7 +191,7 @@ class Creator:
     def _parents(self, eligible: Eligible, size: int, seed: Seed) -> list[Prompt]:
         """Distinct parents for a round of `size`, drawn by their values."""
         count = max(1, round(self._config.parents * size))
-        return [eligible.prompts[i] for i in self._sample(eligible.columns, count, seed.numpy())]
+        return eligible.prompts.read(self._sample(eligible.columns, count, seed.numpy()))
 
     def _evolve(
         self, parents: Sequence[Prompt], wanted: int, now: Now, seed: Seed, asked: frozenset[str]
@@ -242,13 +246,14 @@ class Creator:
         ]
 
     def _fill(
-        self, originals: Sequence[Prompt], count: int, taken: frozenset[str], seed: Seed
+        self, originals: Shelf, count: int, taken: frozenset[str], seed: Seed
     ) -> list[Prompt]:
         """Up to `count` originals that are not taken, drawn uniformly without replacement."""
-        others = [prompt for prompt in originals if prompt.id not in taken]
+        others = np.flatnonzero(~np.isin(originals.ids[originals.rows], numbers(sorted(taken))))
         count = min(count, len(others))
-        picks = seed.numpy().choice(len(others), size=count, replace=False) if count else ()
-        return [others[i] for i in picks]
+        if count == 0:
+            return []
+        return originals.read(others[seed.numpy().choice(len(others), size=count, replace=False)])
 
 
 def born(operator: str, parent: Prompt, child: Child, now: Now) -> Birth:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,12 @@ from creator.estimators.staleness import discounted, trust
 from creator.measured import Measured, by_judging
 from creator.pool import Pool
 from creator.pool_file import PoolFile
-from creator.pool_index import IdArray, numbers, texts
+from creator.pool_index import numbers
 from creator.retention.contents import Replacement
 from creator.retention.dropping import dropped
 from creator.retention.retirement import success_rates, visited
 from creator.samplers.candidates import Candidates
+from creator.shelf import Archive, Shelf
 from creator.tables.estimators import TrustOptions
 from creator.tables.retention import PoolOptions
 from selfplay.core.seeding import Seed
@@ -38,27 +39,6 @@ from selfplay.core.types import Estimate, Group, Now, Prompt
 
 History: TypeAlias = Callable[[int], Sequence[Group]]
 """From an earlier round to the judged groups that its estimates rest on."""
-
-
-class Archive(Protocol):
-    """What the creator asks of the run's ledger."""
-
-    def prompts(self, ids: Sequence[str]) -> list[Prompt]:
-        """The prompts with these ids, in their order."""
-
-
-@dataclass(frozen=True, eq=False)
-class Shelf:
-    """Prompts by their places; each is read from the archive when it is asked for."""
-
-    archive: Archive
-    ids: IdArray
-    """Of the whole pool, by row."""
-    rows: NDArray[np.intp]
-    """Of the prompts that are here, by place."""
-
-    def __getitem__(self, place: int) -> Prompt:
-        return self.archive.prompts(texts(self.ids[self.rows[[place]]]))[0]
 
 
 @dataclass(frozen=True, eq=False)

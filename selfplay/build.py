@@ -16,6 +16,8 @@ from pathlib import Path
 from creator.archive import Archive
 from creator.creator import Creator
 from creator.estimators.trial import check_usable
+from creator.pool_index import IdArray, numbers
+from creator.shelf import Shelf
 from creator.surroundings import Surroundings
 from meta.meta import Meta
 from selfplay.coaching import network_of
@@ -51,7 +53,10 @@ class Material:
     """What a game is played with, besides the players."""
 
     spaces: Spaces
+    ids: IdArray
+    """Of the originals."""
     originals: list[Prompt]
+    """Themselves; none once the ledger has them."""
     heldout: list[Prompt]
 
 
@@ -132,7 +137,7 @@ def gather(config: RunConfig) -> Material:
             "add a column with answers (prompts.answer names it), or choose other judges "
             "(meta.judge, meta.constraints, tasks)"
         )
-    return Material(spaces, originals, heldout)
+    return Material(spaces, numbers([prompt.id for prompt in originals]), originals, heldout)
 
 
 def checked_spaces(config: RunConfig) -> Spaces:
@@ -159,8 +164,8 @@ def dealt_material(config: RunConfig, ledger: Ledger) -> Material | None:
     """
     if not ledger.stage_done(0, "deal"):
         return None
-    originals, heldout = ledger.made_by("original"), ledger.made_by("heldout")
-    return Material(checked_spaces(config), originals, heldout)
+    ids = numbers(ledger.ids_made_by("original"))
+    return Material(checked_spaces(config), ids, [], ledger.made_by("heldout"))
 
 
 def follow() -> None:
@@ -228,7 +233,8 @@ def seat(
         network=network,
         rollouts=Rollouts(ledger, solver, sampling, seed, config.chunk, samples_of(config)),
         policies=Policies(directory / POLICY, config.save, ledger),
-        originals=material.originals,
+        dealt=material.originals,
+        originals=Shelf.of(ledger, material.ids),
         heldout=material.heldout,
         recorded=recorded,
     )

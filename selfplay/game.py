@@ -14,6 +14,7 @@ from pathlib import Path
 
 from creator.coaching import lesson_of
 from creator.creator import Creator
+from creator.shelf import Shelf
 from creator.surroundings import Turn
 from meta.meta import Meta
 from selfplay.coaching import Network, coaching_metrics, rewarded_requests, writing_lesson
@@ -59,7 +60,10 @@ class Game:
     """The rewriter's own, where it learns."""
     rollouts: Rollouts
     policies: Policies
-    originals: Sequence[Prompt]
+    dealt: Sequence[Prompt]
+    """The originals, until the ledger has them."""
+    originals: Shelf
+    """The originals, from then on."""
     heldout: Sequence[Prompt]
     recorded: Sequence[Group]
 
@@ -90,7 +94,7 @@ def play_round(game: Game, t: int) -> Iterator[Event]:
 def deal(game: Game, t: int) -> Iterator[Progress]:
     """Admits the original prompts, the starting rubric, recorded groups and the first policy."""
     with game.ledger.commit(t, "deal") as stage:
-        game.ledger.admit(game.originals)
+        game.ledger.admit(game.dealt)
         game.ledger.add_prompts(game.heldout)
         game.ledger.add_groups(t, TRAIN, 0, game.recorded)
         game.ledger.add_policy(game.solver.version, t, game.policies.save(game.solver), saved=True)
@@ -99,7 +103,7 @@ def deal(game: Game, t: int) -> Iterator[Progress]:
             game.ledger.add_rubric(
                 game.meta.rubric.version, None, text, "accepted", "the run starts with it", t
             )
-        stage.metrics = {"originals": len(game.originals), "heldout": len(game.heldout)}
+        stage.metrics = {"originals": len(game.dealt), "heldout": len(game.heldout)}
     yield Progress(t, "deal", 1, 1)
 
 

@@ -8,7 +8,7 @@ whose children are turned down loses as one whose children teach nothing. Eviden
 because the policy moves: what was learnable ten rounds ago may be solved. An operator that has not
 been tried for long comes back to its prior, and is tried again. The configured weights are the
 prior: α₀ is shared out in proportion to them. With β₀ = 1 an operator's chance without any evidence
-is then exactly its share of the weights, since −log of a Beta(a, 1) draw is exponential with rate a.
+is then exactly its share of the weights: −log of a Beta(a, 1) draw is exponential with rate a.
 
 Sources: Thompson, 1933; the forgetting as in BOTS, Shen et al., 2025, arXiv 2510.26374.
 """

@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 
 from creator.gating.minhash import ranges, shingle_hashes
 from creator.gating.surroundings import HasBenchmarks
-from creator.gating.words import asked_text, words
+from creator.gating.words import asked_text
 from creator.tables.gates import ContaminationOptions
 from selfplay.core.types import Prompt
+from selfplay.core.words import words
 
 _BLOCK = 8192
 

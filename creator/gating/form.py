@@ -13,9 +13,10 @@ from collections.abc import Sequence
 
 from creator.gating.slips import find_slip
 from creator.gating.surroundings import HasArchive
-from creator.gating.words import asked_text, figures, folded, words
+from creator.gating.words import asked_text, figures
 from creator.tables.gates import WellFormedOptions
 from selfplay.core.types import Prompt
+from selfplay.core.words import folded, words
 
 
 class WellFormed:

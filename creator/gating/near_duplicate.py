@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from creator.gating.minhash import BandIndex, MinHash
 from creator.gating.remembered import VERSION, Records, Remembered, as_ids, as_integers
 from creator.gating.surroundings import HasMemory
-from creator.gating.words import asked_text, figures_mark, jaccard, shingles, words
+from creator.gating.words import asked_text, figures_mark, jaccard, shingles
 from creator.tables.gates import NearDuplicateOptions
 from selfplay.core.types import Prompt
+from selfplay.core.words import words
 
 REASON = "near duplicate"
 

@@ -1,8 +1,4 @@
-"""Texts as words and figures, for gates that compare texts. Pure functions.
-
-*Words* are runs of letters (inner apostrophes and hyphens included) and numbers, in lower case;
-Chinese and Japanese characters are words of their own. Left out: languages that write without
-spaces in another script (Thai, Khmer, Lao), whose clauses count as one word.
+"""Texts as runs of words and as figures, for gates that compare texts. Pure functions.
 
 *Figures* are what makes a word problem another problem when it changes: its numbers, in digits or
 in words, and the operators between them.
@@ -12,16 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections import Counter
 
 from selfplay.core.types import Prompt
+from selfplay.core.words import folded, words
 
-_WORD = re.compile(
-    r"\d+(?:[.,]\d+)*"
-    r"|[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
-    r"|[^\W\d_]+(?:['\-][^\W\d_]+)*"
-)
 _OPERATOR = re.compile(r"(?<=[\d)])\s*([-+*/=<>^×÷])\s*(?=[\d(])")
 _UNITS = (
     *("zero", "", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
@@ -46,17 +37,6 @@ def asked_text(prompt: Prompt) -> str:
     return "\n".join(asked) or prompt.text
 
 
-def folded(text: str) -> str:
-    """The text in lower case, in one Unicode form, with one kind of apostrophe and minus sign."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    return plain.replace("\u2019", "'").replace("\u2212", "-")
-
-
-def words(text: str) -> list[str]:
-    """The words of a text, in order."""
-    return _WORD.findall(folded(text))
-
-
 def shingles(tokens: list[str], width: int) -> set[tuple[str, ...]]:
     """Every run of `width` words; a shorter text is one run. Empty without words."""
     if len(tokens) <= width:
@@ -76,9 +56,8 @@ def figures(text: str) -> Counter[str]:
     Their order does not count: sentences that change places leave the problem as it was. So two
     problems whose numbers have changed places are not told apart.
     """
-    plain = folded(text)
-    found = Counter(_OPERATOR.findall(plain))
-    for token in _WORD.findall(plain):
+    found = Counter(_OPERATOR.findall(folded(text)))
+    for token in words(text):
         if token[0].isdigit():
             found[_number(token)] += 1
         elif token in _VALUES:

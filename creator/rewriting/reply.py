@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from creator.gating.slips import find_slip
-from creator.gating.words import folded
 from creator.rewriting.instruction import CLOSING, OPENING, TAGS
 from selfplay.core.types import Response
+from selfplay.core.words import folded
 
 EMPTY = "empty"
 CUT_OFF = "cut off"

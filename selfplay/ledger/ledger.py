@@ -209,6 +209,10 @@ class Ledger:
         """The prompts of one operator (or `original`, `heldout`, `imported`), as they arrived."""
         return pool.made_by(self._database, operator)
 
+    def ids_made_by(self, operator: str) -> list[str]:
+        """Ids of the prompts of one operator, as they arrived."""
+        return pool.ids_made_by(self._database, operator)
+
     def known(self, ids: Collection[str]) -> set[str]:
         """Those of `ids` that were asked anything, if only by a probe."""
         return pool.known(self._database, ids)

@@ -140,8 +140,13 @@ def prompts(database: Database, ids: Sequence[str]) -> list[Prompt]:
 
 def made_by(database: Database, operator: str) -> list[Prompt]:
     """The prompts whose lineage names this operator, in order of arrival."""
+    return prompts(database, ids_made_by(database, operator))
+
+
+def ids_made_by(database: Database, operator: str) -> list[str]:
+    """The ids of the prompts whose lineage names this operator, in order of arrival."""
     found = database.rows("SELECT id FROM prompts WHERE operator = ? ORDER BY position", operator)
-    return prompts(database, [id_ for (id_,) in found])
+    return [id_ for (id_,) in found]
 
 
 def _select(database: Database, ids: Sequence[str]) -> dict[str, Prompt]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+import creator.shelf
 from creator.archive import Archive
+from creator.pool_index import numbers
 from creator.surroundings import Surroundings, Turn
 from selfplay.core.embedding import Embedder
 from selfplay.core.models.scripted import ScriptedModel
@@ -67,3 +69,8 @@ def turn(**changes: Any) -> Turn:
 
 def no_groups(t: int) -> list[Group]:
     return []
+
+
+def dealt(prompts: Sequence[Prompt]) -> creator.shelf.Shelf:
+    """The prompts as originals that are drawn from."""
+    return creator.shelf.Shelf.of(Shelf(prompts), numbers([prompt.id for prompt in prompts]))

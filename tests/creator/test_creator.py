@@ -23,7 +23,7 @@ from selfplay.core.types import (
     Response,
     Verdict,
 )
-from tests.creator.in_memory import Shelf, no_groups, surroundings, turn
+from tests.creator.in_memory import Shelf, dealt, no_groups, surroundings, turn
 
 SPACES = {"chain_sum": GymSpace("chain_sum", {"num_terms": (2, 3, 4, 5), "num_digits": (1, 2, 3)})}
 NOW = Now(round=2, policy_version=1, fingerprint="judge-1")
@@ -58,7 +58,7 @@ def compose(
     options: CreatorConfig, groups: Sequence[Group], originals: Sequence[Prompt]
 ) -> Composition:
     shelf = Shelf([*originals, *(g.prompt for g in groups)])
-    return make(shelf, options).compose(NOW, groups, originals, turn(), Seed(0))
+    return make(shelf, options).compose(NOW, groups, dealt(originals), turn(), Seed(0))
 
 
 def test_the_first_round_asks_originals_alone() -> None:
@@ -146,7 +146,7 @@ def test_memory_keeps_earlier_prompts_and_drops_those_of_another_judge() -> None
     options = config(memory=5, operators=["fresh"])
     groups = [group(originals[0], [1, 1])]
     creator = make(shelf, options, {1: asked})
-    made = creator.compose(NOW, groups, originals, turn(), Seed(0))
+    made = creator.compose(NOW, groups, dealt(originals), turn(), Seed(0))
     parents = [prompt.lineage.parents[0] for prompt in made.prompts[: int(made.metrics["evolved"])]]
     assert originals[20].id in parents
     assert originals[21].id not in parents
@@ -163,7 +163,7 @@ def test_fresh_samples_are_what_is_estimated_when_asked_for() -> None:
     shelf = Shelf(originals)
     creator = make(shelf, config(fresh_samples=3))
     groups = [group(p, [1, 1]) for p in originals[:20]]
-    made = creator.compose(NOW, groups, originals, turn(estimate=probe), Seed(0))
+    made = creator.compose(NOW, groups, dealt(originals), turn(estimate=probe), Seed(0))
     assert asked == [3]
     assert {estimate.value for estimate in made.estimates} == {1.0}
 

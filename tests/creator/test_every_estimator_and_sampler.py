@@ -25,7 +25,7 @@ from selfplay.core.types import (
     Verdict,
     user,
 )
-from tests.creator.in_memory import Shelf, no_groups, surroundings, turn
+from tests.creator.in_memory import Shelf, dealt, no_groups, surroundings, turn
 
 NEED_REPEATS = {"corrected_variance", "corrected_gap", "judge_disagreement"}
 REFUSED = {"policy_disagreement"}
@@ -76,12 +76,12 @@ def rounds(config: CreatorConfig, *, resumed: bool) -> list[Composition]:
         if resumed:
             creator = seated(config, shelf, history)
         now = Now(t, t - 1, "judge")
-        made = creator.compose(now, history[t], PROMPTS, turn(), Seed(7).at(t, "compose"))
+        made = creator.compose(now, history[t], dealt(PROMPTS), turn(), Seed(7).at(t, "compose"))
         shelf.made += made.estimates
         if resumed:
             creator = seated(config, shelf, history)
         groups = answered(made.prompts, t)
-        drawn = creator.refill(now, groups, PROMPTS, 3, turn(), Seed(7).at(t, "refill"))
+        drawn = creator.refill(now, groups, dealt(PROMPTS), 3, turn(), Seed(7).at(t, "refill"))
         history[t + 1] = [*groups, *answered(drawn.prompts, t)]
         found += [made, replace(made, prompts=drawn.prompts)]
     return found
@@ -134,7 +134,7 @@ def test_an_estimate_of_repeated_judgements_without_any_says_what_it_lacks() -> 
     once = [group.judged([Verdict(1.0)] * 4, "judge") for group in answered(PROMPTS[:3], 0)]
     creator = seated(options(estimator="corrected_gap"), Shelf(PROMPTS), {1: once})
     with pytest.raises(ConfigError, match="'corrected_gap' needs judgements_PGJ"):
-        creator.compose(Now(1, 0, "judge"), once, PROMPTS, turn(), Seed(0))
+        creator.compose(Now(1, 0, "judge"), once, dealt(PROMPTS), turn(), Seed(0))
 
 
 def test_the_posterior_remembers_earlier_rounds() -> None:
@@ -170,8 +170,8 @@ def test_a_round_composed_twice_is_counted_once() -> None:
     def second_round(repeats: int) -> Composition:
         creator = seated(config, Shelf(PROMPTS), history)
         for _ in range(repeats):
-            creator.compose(Now(1, 0, "judge"), history[1], PROMPTS, turn(), Seed(1))
-        return creator.compose(Now(2, 1, "judge"), history[2], PROMPTS, turn(), Seed(2))
+            creator.compose(Now(1, 0, "judge"), history[1], dealt(PROMPTS), turn(), Seed(1))
+        return creator.compose(Now(2, 1, "judge"), history[2], dealt(PROMPTS), turn(), Seed(2))
 
     assert second_round(1).estimates == second_round(3).estimates
 
@@ -180,6 +180,6 @@ def compositions(history: Mapping[int, Sequence[Group]], estimator: object) -> l
     """Of the rounds that have groups to be estimated from."""
     creator = seated(options(estimator=estimator), Shelf(PROMPTS), history)
     return [
-        creator.compose(Now(t, t - 1, "judge"), groups, PROMPTS, turn(), Seed(7).at(t))
+        creator.compose(Now(t, t - 1, "judge"), groups, dealt(PROMPTS), turn(), Seed(7).at(t))
         for t, groups in history.items()
     ]

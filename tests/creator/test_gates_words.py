@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from creator.gating.minhash import BandIndex, MinHash, ranges, sharing_chance, shingle_hashes
-from creator.gating.words import asked_text, figures, figures_mark, jaccard, shingles, words
+from creator.gating.words import asked_text, figures, figures_mark, jaccard, shingles
 from selfplay.core.types import Message, Prompt, user
+from selfplay.core.words import words
 
 
 def test_what_all_prompts_say_to_the_system_is_not_asked() -> None:

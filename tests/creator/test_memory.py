@@ -153,7 +153,7 @@ def test_only_the_prompts_that_are_drawn_are_read() -> None:
         eligible = look(memory, t)
     assert len(eligible) == len(eligible.columns) > 25
     assert library.read == []
-    drawn = eligible.prompts[3]
+    [drawn] = eligible.prompts.read([3])
     assert library.read == [drawn.id]
     assert texts(ids_of(eligible))[3] == drawn.id
 

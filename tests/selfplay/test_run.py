@@ -63,10 +63,10 @@ def test_prompts_come_from_the_ledger_once_the_run_has_begun(tmp_path: Path) -> 
     loaded = load_config("own", [f"prompts={path}", "model=tiny", *short])
     with open_game(loaded, tmp_path / "run") as game:
         next(play(game))
-        before = [p.id for p in game.originals], [p.id for p in game.heldout]
+        before = game.originals.ids.tolist(), [p.id for p in game.heldout]
     path.unlink()
     with open_game(loaded, tmp_path / "run") as game:
-        assert ([p.id for p in game.originals], [p.id for p in game.heldout]) == before
+        assert (game.originals.ids.tolist(), [p.id for p in game.heldout]) == before
 
 
 def test_another_seed_gives_another_run(finished: Path, tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_a_prompt_file_without_any_gold_answer_is_refused_for_the_verifier(tmp_p
     path = tmp_path / "prompts.jsonl"
     path.write_text('{"prompt": "Write a poem."}\n')
     loaded = load_config("own", [f"prompts={path}", "model=tiny", "evaluation.source.share=0"])
-    with pytest.raises(DataError, match="none of the prompts has one"), open_game(loaded, tmp_path):
+    with pytest.raises(DataError, match="it is to judge has one"), open_game(loaded, tmp_path):
         pass
 
 

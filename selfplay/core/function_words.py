@@ -6,7 +6,6 @@ alphabet are left out, function words or not: in prompts they are mostly variabl
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 
 _LISTS: Mapping[str, str] = {
@@ -96,6 +95,11 @@ _LISTS: Mapping[str, str] = {
         atau juga jika bisa ada oleh saya kamu anda setiap apa banyak lebih tulis telah dua tiga
         empat lima enam tujuh delapan sembilan sepuluh
     """,
+    "sw": """
+        na ya wa kwa ni katika za la kuwa hii hiyo huo hili cha vya ili au lakini kama yake wake
+        watu sana pia hivyo kila baada kabla yangu ana tu bila kutoka mimi wewe yeye sisi wao
+        nini gani ngapi andika mbili tatu nne tano sita saba nane tisa kumi
+    """,
     "vi": """
         và là của có không được cho một các những trong với này đó bao nhiêu người thì nếu khi
         đã ở từ hãy để mỗi cũng như về tôi bạn ra viết nhiều hai ba bốn năm sáu bảy tám chín
@@ -118,12 +122,25 @@ _LISTS: Mapping[str, str] = {
     """,
 }
 
-FUNCTION_WORDS: Mapping[str, frozenset[str]] = {
-    language: frozenset(listed.split()) for language, listed in _LISTS.items()
+_DEVANAGARI_LISTS: Mapping[str, str] = {
+    "hi": """
+        है हैं का की के को में और से यह वह नहीं पर एक था थी कि लिए तो भी करता होगा उसे
+    """,
+    "mr": """
+        आहे आहेत आणि चा ची चे ला मध्ये हे ती तो नाही होते होता काय किंवा पण एक त्या या
+    """,
+    "ne": """
+        छ छन् को का की लाई मा र यो त्यो छैन हो थियो गर्न गर्छ पनि एक भने तर के उनले
+    """,
 }
+
+
+def _split(lists: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
+    return {language: frozenset(listed.split()) for language, listed in lists.items()}
+
+
+FUNCTION_WORDS: Mapping[str, frozenset[str]] = _split(_LISTS)
 """ISO 639-1 code → the words, in lower case."""
 
-SHARED_BY: Mapping[str, int] = Counter(
-    word for listed in FUNCTION_WORDS.values() for word in listed
-)
-"""How many of the languages have the word."""
+DEVANAGARI: Mapping[str, frozenset[str]] = _split(_DEVANAGARI_LISTS)
+"""The same for languages in Devanagari, as they stand between spaces."""

@@ -1,0 +1,53 @@
+"""JSON in a model's text: parsed strictly, whole or out of the last fenced block. Pure functions.
+
+Strictly means by RFC 8259: `NaN` and `Infinity`, which Python's reader takes, are no JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_FENCED = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
+
+
+def parse_json(text: str) -> Any:
+    """The JSON value that `text` is.
+
+    Raises:
+        ValueError: it is none, it is nested too deeply, or a number has too many digits to read.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError as error:
+        raise ValueError("the JSON is nested too deeply") from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _whole(text: str) -> Any:
+    return parse_json(text.strip())
+
+
+def _fenced(text: str) -> Any:
+    """Of the last block between lines of three backticks."""
+    blocks = _FENCED.findall(text)
+    if not blocks:
+        raise ValueError("there is no fenced block")
+    return parse_json(blocks[-1])
+
+
+def _auto(text: str) -> Any:
+    try:
+        return _whole(text)
+    except ValueError:
+        return _fenced(text)
+
+
+READERS: Mapping[str, Callable[[str], Any]] = {"auto": _auto, "whole": _whole, "fenced": _fenced}
+"""Ways to find the JSON value in a response: the whole of it, its last fenced block, or the block
+where the whole is none. Each raises ValueError where it finds no JSON value."""
