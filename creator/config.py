@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from creator.tables import choosers, estimators, gates, retention, rewriters, rewriting, samplers
+from creator.tables import choosers, estimators, gates, retention, rewriting, samplers
 from creator.tables.retention import PoolOptions
 from creator.tables.training import TRAINABLE, TrainingOptions
 from selfplay.core.components import Choice, NoOptions, Row, Table, component, components
 from selfplay.core.errors import ConfigError, require
+from selfplay.core.models.table import MODELS
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ GATES: Table = {
     "length": Row("creator.gates:Length", LengthOptions, "within bounds of tokens"),
     **gates.ROWS,
 }
-REWRITERS: Table = rewriters.ROWS
+REWRITERS: Table = MODELS
 CHOOSERS: Table = choosers.ROWS
 REPLACEMENTS: Table = retention.REPLACEMENTS
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from meta.tables import judging
+from meta.tables.code import ROWS as CODE
 from selfplay.core.checks import check_parameters
 from selfplay.core.components import Choice, NoOptions, Row, component
 from selfplay.core.errors import ConfigError, nearest, require
@@ -131,6 +133,8 @@ JUDGES: Mapping[str, Row] = {
         CheckOptions,
         "the degree to which one check in code is passed: a length, a pattern, an ending",
     ),
+    **judging.ROWS,
+    **CODE,
 }
 """Judges by name. A judge is built as `factory(options, rubric)`, the rubric being None without."""
 

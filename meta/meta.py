@@ -16,6 +16,7 @@ from meta.judges.verifier import Verifier
 from meta.panel import Panel
 from meta.rubric import Rubric, read_rubric, rubric_file
 from selfplay.core.tasks import Partition
+from selfplay.core.text import TextModel
 from selfplay.core.types import Group, Verdict
 
 
@@ -51,6 +52,11 @@ class Meta:
         }
         self._fingerprint = _fingerprint(self._panels, tasks)
         self._verifier = Verifier(config.verify)
+
+    def meet(self, live: TextModel) -> None:
+        """Makes the live policy known to the judges that may ask it."""
+        for panel in self._panels.values():
+            panel.meet(live)
 
     @property
     def rubric(self) -> Rubric | None:

@@ -20,6 +20,7 @@ from meta.config import Constraint
 from meta.judges import Judge, fingerprint_of, judging_fingerprint
 from meta.rubric import Rubric
 from selfplay.core.components import Choice
+from selfplay.core.text import TextModel
 from selfplay.core.types import JUDGEMENT, Group, Verdict
 
 SCORE = "constraint/"
@@ -54,6 +55,12 @@ class Panel:
                 self._choices.append(constraint.judge)
         self._judges: list[Judge] = [choice.build(rubric) for choice in self._choices]
         self._rubric, self._repeats = rubric, repeats
+
+    def meet(self, live: TextModel) -> None:
+        """Makes the live policy known to the judges that may ask it."""
+        for judge in self._judges:
+            if hasattr(judge, "meet"):
+                judge.meet(live)
 
     @property
     def scale(self) -> tuple[float, float]:

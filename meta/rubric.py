@@ -10,7 +10,9 @@ with P and D the sums of the weights of the rewards and of the deductions, so th
 deduction really deducts (MPO, arXiv 2504.20157, whose public code does neither). The range is the
 scorer's scale alone: 0 to 5 and 0 to 10 weigh the same.
 
-Left out: criteria that depend on each other, one rubric per cluster of prompts.
+One rubric has one text: `to_yaml` writes what `rubric_from_yaml` reads, byte for byte the same for
+equal rubrics. Rubrics by cluster of prompts are in `meta.rubric_set`, differences in
+`meta.rubric_diff`. Left out: criteria that depend on each other.
 """
 
 from __future__ import annotations
@@ -26,11 +28,17 @@ from typing import Any
 
 import yaml
 
+from meta.yaml_text import Lines, at_line, read_yaml
 from selfplay.core.checks import check_parameters
 from selfplay.core.errors import DataError, SelfplayError, nearest
 
 MAX_CRITERIA = 24
 """A rubric's bound: more criteria than this are noise to a judge and a drift of the scale."""
+
+MAX_TEXT = 600
+"""Characters of a criterion's text: what a judge is asked about one thing."""
+MAX_NAME = 80
+"""Characters of an id or a name."""
 
 SHIPPED = Path(__file__).parent / "rubrics"
 """Where the rubrics lie that come with the project."""
@@ -62,14 +70,17 @@ class Criterion:
 
     def __post_init__(self) -> None:
         where = f"criterion '{self.id}'"
-        if not re.fullmatch(r"[\w-]+", str(self.id)):
-            raise DataError(f"{where}: expected an id of letters, digits, '-' and '_'")
-        if not str(self.text).strip():
-            raise DataError(f"{where}: expected a text that says what is asked, found none")
+        if not isinstance(self.id, str) or not re.fullmatch(rf"[\w-]{{1,{MAX_NAME}}}", self.id):
+            raise DataError(
+                f"{where}: expected an id of letters, digits, '-' and '_', up to {MAX_NAME} of "
+                f"them, found {self.id!r}"
+            )
+        _check_text(where, self.text)
         _one_of(where, "sign", self.sign, _SIGNS)
         _one_of(where, "kind", self.kind, _KINDS)
         if not _is_number(self.weight) or not 0 < self.weight < math.inf:
             raise DataError(f"{where}: expected a weight above 0, found {self.weight!r}")
+        object.__setattr__(self, "weight", float(self.weight))
         object.__setattr__(self, "range", _range(where, self.range))
         self._check_kind(where)
 
@@ -101,6 +112,10 @@ class Rubric:
     version: int = 1
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not 0 < len(self.name.strip()) <= MAX_NAME:
+            raise DataError(
+                f"rubric: expected a name of 1 to {MAX_NAME} characters, found {self.name!r}"
+            )
         if not 1 <= len(self.criteria) <= MAX_CRITERIA:
             raise DataError(
                 f"rubric '{self.name}': expected 1 to {MAX_CRITERIA} criteria, "
@@ -110,7 +125,8 @@ class Rubric:
         repeated = sorted({name for name in ids if ids.count(name) > 1})
         if repeated:
             raise DataError(f"rubric '{self.name}': ids are used twice: {', '.join(repeated)}")
-        if not isinstance(self.version, int) or self.version < 1:
+        whole = isinstance(self.version, int) and not isinstance(self.version, bool)
+        if not whole or self.version < 1:
             raise DataError(
                 f"rubric '{self.name}': expected a version of 1 or more, found {self.version!r}"
             )
@@ -142,9 +158,25 @@ class Rubric:
 
     def to_yaml(self) -> str:
         """The rubric as YAML that `rubric_from_yaml` reads back."""
-        content = json.loads(json.dumps(asdict(self)))
-        ordered = {key: content[key] for key in ("name", "version", "criteria")}
-        return str(yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True))
+        criteria = [criterion_as_dict(criterion) for criterion in self.criteria]
+        return write_yaml({"name": self.name, "version": self.version, "criteria": criteria})
+
+
+def criterion_as_dict(criterion: Criterion) -> dict[str, Any]:
+    """Plain data in the order of the fields, parameters by name; what its kind lacks is left out.
+
+    Defaults are written out, so that a recorded rubric stays what it was.
+    """
+    content: dict[str, Any] = json.loads(json.dumps(asdict(criterion)))
+    content["params"] = dict(sorted(content["params"].items()))
+    if criterion.kind == "judge":
+        del content["check"], content["params"]
+    return content
+
+
+def write_yaml(content: Mapping[str, Any]) -> str:
+    """Plain data as YAML, keys in the order given."""
+    return str(yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True, width=100))
 
 
 def rubric_file(name: str) -> Path:
@@ -172,30 +204,45 @@ def rubric_from_yaml(text: str) -> Rubric:
     """The rubric that `text` spells.
 
     Raises:
-        DataError: no YAML, an unknown or missing key, or a value that a rubric refuses.
+        DataError: no YAML, an unknown or missing key, or a value that a rubric refuses; says where.
     """
+    content, lines = read_yaml(text, "rubric")
+    given = arguments(content, Rubric, "rubric")
+    criteria = criteria_from(given.pop("criteria", None), "criteria", lines)
+    return Rubric(criteria, **given)
+
+
+def criteria_from(content: object, key: str, lines: Lines, *above: str) -> tuple[Criterion, ...]:
+    """The criteria of a list under `key`, as YAML has it.
+
+    Raises:
+        DataError: no list, or an entry that is no criterion; names line and position.
+    """
+    if not isinstance(content, list):
+        raise DataError(
+            f"rubric: expected '{key}', a list with one mapping for each criterion, found "
+            f"{type(content).__name__}"
+        )
+    return tuple(
+        _criterion(entry, f"criterion {i + 1}", at_line(lines, *above, key, i))
+        for i, entry in enumerate(content)
+    )
+
+
+def _criterion(entry: object, where: str, line: str) -> Criterion:
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise DataError(f"the rubric is no YAML: {error}") from error
-    given = _arguments(content, Rubric, "rubric")
-    if not isinstance(given.get("criteria"), list):
-        raise DataError("rubric: expected 'criteria', a list with one mapping for each criterion")
-    entries = enumerate(given.pop("criteria"), start=1)
-    return Rubric(tuple(_criterion(entry, f"criterion {i}") for i, entry in entries), **given)
+        given = arguments(entry, Criterion, where)
+        absent = [key for key in ("id", "text") if key not in given]
+        if absent:
+            raise DataError(f"{where}: needs {' and '.join(absent)}")
+        if not isinstance(given.get("params", {}), dict):
+            raise DataError(f"{where}: expected params, a mapping, found {given['params']!r}")
+        return Criterion(**given)
+    except DataError as error:
+        raise DataError(f"{line}{error}") from error
 
 
-def _criterion(entry: object, where: str) -> Criterion:
-    given = _arguments(entry, Criterion, where)
-    absent = [key for key in ("id", "text") if key not in given]
-    if absent:
-        raise DataError(f"{where}: needs {' and '.join(absent)}")
-    if not isinstance(given.get("params", {}), dict):
-        raise DataError(f"{where}: expected params, a mapping, found {given['params']!r}")
-    return Criterion(**given)
-
-
-def _arguments(content: object, kind: type, where: str) -> dict[str, Any]:
+def arguments(content: object, kind: type, where: str) -> dict[str, Any]:
     """`content` as keyword arguments of the dataclass `kind`."""
     known = [field.name for field in fields(kind)]
     if not isinstance(content, dict):
@@ -204,6 +251,15 @@ def _arguments(content: object, kind: type, where: str) -> dict[str, Any]:
         if key not in known:
             raise DataError(f"{where}: there is no key '{key}'; {nearest(str(key), known)}")
     return dict(content)
+
+
+def _check_text(where: str, text: object) -> None:
+    if not isinstance(text, str) or not text.strip():
+        raise DataError(f"{where}: expected a text that says what is asked, found {text!r}")
+    if len(text) > MAX_TEXT:
+        raise DataError(
+            f"{where}: expected a text of up to {MAX_TEXT} characters, found {len(text)}"
+        )
 
 
 def _one_of(where: str, key: str, value: object, allowed: tuple[str, ...]) -> None:

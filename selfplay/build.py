@@ -202,6 +202,7 @@ def seat(
     with writing(directory):
         (directory / CREATOR).mkdir(exist_ok=True)
     network = network_of(config, directory, ledger)
+    meta.meet(solver.policy.model)
     surroundings = Surroundings(
         archive=Archive(ledger),
         known=ledger.archived,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -17,6 +17,14 @@ class Progress:
     total: int
     tokens: int = 0
     """Generated in this chunk."""
+
+
+Listener: TypeAlias = Callable[[Progress], None]
+"""Is told of progress while it is made. It may raise to leave: all of it up to there is kept."""
+
+
+def nobody(progress: Progress) -> None:
+    """The listener that takes no notice."""
 
 
 @dataclass(frozen=True)

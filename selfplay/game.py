@@ -23,7 +23,7 @@ from selfplay.core.seeding import Seed
 from selfplay.core.text import TextModel
 from selfplay.core.types import GENERATED, Group, Now, Probe, Prompt
 from selfplay.evaluation import accuracy, samplings
-from selfplay.events import Event, Progress, StageDone
+from selfplay.events import Event, Listener, Progress, StageDone, nobody
 from selfplay.failed import kept
 from selfplay.labels import BASELINE, ESTIMATE, GATE, TRAIN
 from selfplay.ledger import Ledger
@@ -66,6 +66,9 @@ class Game:
     """The originals, from then on."""
     heldout: Sequence[Prompt]
     recorded: Sequence[Group]
+    listener: Listener = nobody
+    """Told of what models write and answer while a round is composed, which yields nothing till
+    it is whole."""
 
     def is_last(self, t: int) -> bool:
         """Does the run end with round t, by its number or by its tokens?"""
@@ -123,10 +126,10 @@ def turn_of(game: Game, now: Now, prefix: str, asked: list[Group]) -> Turn:
     """What the creator may ask for in one composition; `asked` gets all that is answered."""
 
     def probe(name: str) -> Probe:
-        return game.rollouts.probe(now.round, game.meta, prefix + name, asked)
+        return game.rollouts.probe(now.round, game.meta, prefix + name, asked, game.listener)
 
     rewriter = RecordedRewriter(
-        game.rewriter, game.ledger, now, prefix, game.config.chunk, kept=asked
+        game.rewriter, game.ledger, now, prefix, game.config.chunk, asked, game.listener
     )
     return Turn(estimate=probe(ESTIMATE), probe=probe(GATE), rewriter=rewriter)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from selfplay.core.seeding import Seed
 from selfplay.core.text import TextModel
 from selfplay.core.types import Chat, Group, Lineage, Now, Prompt, Response, Sampling
+from selfplay.events import Listener, Progress, nobody
 from selfplay.ledger import Ledger
 from selfplay.statistics import generated_tokens
 
@@ -28,7 +29,14 @@ class RecordedRewriter:
     """`TextModel` whose k-th call is recorded under the label `<prefix>rewrite:k`."""
 
     def __init__(
-        self, model: TextModel, ledger: Ledger, now: Now, prefix: str, chunk: int, kept: list[Group]
+        self,
+        model: TextModel,
+        ledger: Ledger,
+        now: Now,
+        prefix: str,
+        chunk: int,
+        kept: list[Group],
+        listener: Listener = nobody,
     ) -> None:
         """Takes its collaborators.
 
@@ -39,9 +47,11 @@ class RecordedRewriter:
             prefix: of the labels.
             chunk: requests at once.
             kept: gets every group that is answered or read back.
+            listener: is told of the progress.
         """
         self._model, self._ledger, self._now = model, ledger, now
         self._prefix, self._chunk, self._kept = prefix, chunk, kept
+        self._listener = listener
         self._calls = count()
 
     @property
@@ -69,6 +79,7 @@ class RecordedRewriter:
             with self._ledger.transaction():
                 self._ledger.add_groups(t, label, start, groups)
                 self._ledger.add_cost(t, label, "rewrite", seconds, tokens_out=tokens)
+            self._listener(Progress(t, label, start + len(groups), len(asked), tokens))
         found = self._ledger.groups(t, label)
         self._kept += found
         return [group.responses for group in found]

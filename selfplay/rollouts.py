@@ -15,7 +15,7 @@ from typing import Protocol
 
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Probe, Prompt, Purpose, Response, Sampling, Verdict
-from selfplay.events import Progress
+from selfplay.events import Listener, Progress, nobody
 from selfplay.ledger import Ledger
 from selfplay.statistics import generated_tokens
 
@@ -161,10 +161,12 @@ class Rollouts:
                 self._ledger.add_cost(t, label, "judge", seconds)
             yield Progress(t, label, first + len(chunk), len(groups))
 
-    def probe(self, t: int, judge: Judge, name: str, kept: list[Group]) -> Probe:
+    def probe(
+        self, t: int, judge: Judge, name: str, kept: list[Group], listener: Listener = nobody
+    ) -> Probe:
         """A probe for round t: its k-th call is recorded under the label `<name>:k`.
 
-        `kept` gets every group that is answered or read back.
+        `kept` gets every group that is answered or read back, `listener` the progress.
         """
         calls = count()
 
@@ -173,10 +175,10 @@ class Rollouts:
             sampling = replace(self._sampling, n=n)
             with self._ledger.transaction():
                 self._ledger.add_prompts(prompts)
-            for _ in self.answer(t, label, "estimate", prompts, sampling):
-                pass
-            for _ in self.judge(t, label, judge):
-                pass
+            for progress in self.answer(t, label, "estimate", prompts, sampling):
+                listener(progress)
+            for progress in self.judge(t, label, judge):
+                listener(progress)
             found = self._ledger.groups(t, label)
             kept.extend(found)
             return found

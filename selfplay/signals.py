@@ -17,6 +17,10 @@ SHOW_CURSOR = b"\x1b[?25h"
 """Progress bars hide it."""
 
 
+class LeavingError(Exception):
+    """The run leaves because it was asked to."""
+
+
 class Interruption:
     """Listens while its block runs; `requested` says whether to leave after the current chunk."""
 
@@ -36,6 +40,11 @@ class Interruption:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def leave_if_requested(self) -> None:
+        """Raises `LeavingError` once a signal has come."""
+        if self.requested:
+            raise LeavingError
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         if self.requested:

@@ -17,6 +17,9 @@ class Judge(Protocol):
 
     A judge whose rewards depend on more than its options and its rubric, such as a model's weights,
     has an attribute `content`: a hash of that.
+
+    A judge that may ask the live policy has a method `meet(live)`, which a run calls with the
+    policy's text model before anything is judged.
     """
 
     @property

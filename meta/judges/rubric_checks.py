@@ -32,7 +32,8 @@ class RubricChecks:
         if asked:
             raise ConfigError(
                 f"judge 'rubric': no judging model is configured, and these criteria of rubric "
-                f"'{rubric.name}' need one: {', '.join(asked)}. Make them kind 'check'."
+                f"'{rubric.name}' need one: {', '.join(asked)}. Choose the judge "
+                "'rubric_llm', or make them kind 'check'."
             )
         self._rubric = rubric
         self._parameters = {

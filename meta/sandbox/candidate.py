@@ -11,7 +11,6 @@ data.
 
 from __future__ import annotations
 
-import json
 import sys
 import types
 from typing import Any
@@ -33,13 +32,14 @@ class Candidate:
         operation, *arguments = request
         try:
             return dict(getattr(self, f"_{operation}")(*arguments))
-        except BaseException as error:  # noqa: BLE001: the code may raise anything, SystemExit too
+        except BaseException as error:  # noqa: BLE001 - code may raise anything
             kinds = [kind.__name__ for kind in type(error).__mro__]
             return {"error": [kinds, _text(error)]}
 
     def _load(self, code: str) -> dict[str, Any]:
         sys.modules[MODULE] = self._module
-        exec(compile(code, f"{MODULE}.py", "exec"), self._module.__dict__)  # noqa: S102
+        compiled = compile(code, f"{MODULE}.py", "exec", dont_inherit=True)
+        exec(compiled, self._module.__dict__)  # noqa: S102
         return {"value": None}
 
     def _name(self, name: str) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class Candidate:
         named = {name: decode(value, self._held.__getitem__) for name, value in keywords.items()}
         value = self._encoded(self._held[handle](*given, **named))
         after = [self._encoded(argument) for argument in given]
-        changed = {i: new for i, new in enumerate(after) if json.dumps(new) != _same(arguments[i])}
+        changed = {i: new for i, new in enumerate(after) if new != arguments[i]}
         return {"value": value, "changed": changed}
 
     def _get(self, handle: int, name: str) -> dict[str, Any]:
@@ -71,19 +71,15 @@ class Candidate:
         return len(self._held) - 1
 
 
-def _same(encoded: Any) -> str:
-    return json.dumps(encoded)
-
-
 def _text(error: BaseException) -> str:
     try:
         return str(error)[:200]
-    except Exception:  # noqa: BLE001: an exception of the code's own, with a `__str__` of its own
+    except Exception:  # noqa: BLE001 - `__str__` may be the code's own
         return ""
 
 
-def serve(incoming: int, outgoing: int) -> None:
-    """Answers requests until the tests are done."""
+def serve(job: object, incoming: int, outgoing: int) -> None:
+    """Answers requests until the tests are done; the job is empty, since `load` brings the code."""
     link, candidate = Link(incoming, outgoing), Candidate()
     try:
         while True:

@@ -48,7 +48,6 @@ def confine(limits: Limits, folder: str, parent: int) -> None:
 
 def _limit(limits: Limits, separate: bool) -> None:
     bounds = {
-        resource.RLIMIT_CPU: limits.seconds,
         resource.RLIMIT_AS: limits.memory * _MIB,
         resource.RLIMIT_FSIZE: limits.disk * _MIB,
         resource.RLIMIT_NOFILE: 64,
@@ -59,9 +58,17 @@ def _limit(limits: Limits, separate: bool) -> None:
         # Counted within the namespace; outside of one it would count all that the user runs.
         bounds[resource.RLIMIT_NPROC] = limits.threads
     for what, bound in bounds.items():
-        hard = resource.getrlimit(what)[1]
-        value = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
-        resource.setrlimit(what, (value, value))
+        _set(what, bound, bound)
+    # The signal at the soft limit tells the parent why; the hard one is for who ignores it.
+    _set(resource.RLIMIT_CPU, limits.seconds, limits.seconds + 1)
+
+
+def _set(what: int, soft: int, hard: int) -> None:
+    """Sets a limit, or keeps the present one where that is lower."""
+    present = resource.getrlimit(what)[1]
+    if present != resource.RLIM_INFINITY:
+        soft, hard = min(soft, present), min(hard, present)
+    resource.setrlimit(what, (soft, hard))
 
 
 def _readable(packages: bool) -> Iterator[tuple[str, int]]:

@@ -36,7 +36,7 @@ def prctl(option: int, *arguments: int) -> None:
 
 def own_namespaces() -> bool:
     """Moves into fresh user, network and IPC namespaces; False where that is not permitted."""
-    return _LIBC.unshare(_UNSHARED) == 0
+    return bool(_LIBC.unshare(_UNSHARED) == 0)
 
 
 def drop_privileges() -> None:

@@ -65,9 +65,7 @@ def restrict_files(allowed: Iterable[tuple[str, int]]) -> None:
     rights = (1 << (13 + (version >= 2) + (version >= 3) + (version >= 5))) - 1
     ruleset = _Ruleset(rights, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
     size = 8 * (1 + (version >= 4) + (version >= 6))
-    handle = system_call(
-        _CREATE, ctypes.byref(ruleset), ctypes.c_size_t(size), ctypes.c_uint32(0)
-    )
+    handle = system_call(_CREATE, ctypes.byref(ruleset), ctypes.c_size_t(size), ctypes.c_uint32(0))
     for path, access in allowed:
         _allow(handle, path, access & rights)
     system_call(_RESTRICT, ctypes.c_int(handle), ctypes.c_uint32(0))

@@ -27,7 +27,6 @@ class CodeUnderTest:
     def __init__(self, link: Link) -> None:
         self._link = link
         self.ended = False
-        self.requests = 0
 
     def load(self, code: str) -> None:
         """Has the code run. Raises what it raises."""
@@ -38,7 +37,7 @@ class CodeUnderTest:
         try:
             return self._value(self._ask(["name", name]))
         except LookupError:
-            return Absent(self, name)
+            return Absent(name)
 
     def call(self, handle: int, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """What a call returns, after `arguments` were changed as the code changed them."""
@@ -62,7 +61,6 @@ class CodeUnderTest:
         self._ask(["set", handle, name, self._encoded(value)])
 
     def _ask(self, request: list[Any]) -> dict[str, Any]:
-        self.requests += 1
         if self.ended:
             raise CodeEndedError
         try:
@@ -138,7 +136,10 @@ class Remote:
         return self._code.get(self._handle, name)(*arguments)
 
     def __len__(self) -> int:
-        return int(self._special("__len__"))
+        try:
+            return int(self._special("__len__"))
+        except AttributeError as error:  # what `list` expects of an object without a length
+            raise TypeError(str(error)) from error
 
     def __getitem__(self, key: Any) -> Any:
         return self._special("__getitem__", key)
@@ -171,12 +172,11 @@ class Remote:
 class Absent:
     """A name that the tests use and neither they nor the code define."""
 
-    def __init__(self, code: CodeUnderTest, name: str) -> None:
-        self._code, self._name = code, name
+    def __init__(self, name: str) -> None:
+        self._name = name
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Raises NameError, as a call of an unknown name does."""
-        self._code.requests += 1
         raise NameError(f"name '{self._name}' is not defined")
 
     def __getattr__(self, name: str) -> Any:
@@ -186,6 +186,8 @@ class Absent:
 def _handle_of(value: Any) -> int:
     if isinstance(value, Remote):
         return int(value._handle)
+    if isinstance(value, Absent):
+        value()
     raise NotPlainError(f"a {type(value).__name__} cannot be handed to the code under test")
 
 

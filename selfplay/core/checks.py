@@ -5,40 +5,24 @@ the check's name says, so `repetition` is 1 for a text that repeats nothing, and
 shouting is a deduction on `case`. A check that cannot apply (the exact answer of a prompt without
 one) raises DataError: it is missing, never 0.
 
-The surface constraints follow the kind of IFEval (arXiv 2311.07911), graded where a count allows
-it. Left out: language identification beyond the script, anything that needs a model.
+The first rows of the table are graded where a count allows it; those of IFEval (arXiv 2311.07911,
+`selfplay.core.instructions`) are kept or broken, 1 or 0, as there. Left out: anything that needs a
+model.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from typing import Any
 
+from selfplay.core.check_rows import CheckRow, NoParameters
 from selfplay.core.errors import ConfigError, DataError, nearest
+from selfplay.core.instructions.table import INSTRUCTIONS
+from selfplay.core.json_text import parse_json
 from selfplay.core.types import Prompt
-
-CheckFunction: TypeAlias = Callable[[str, Prompt, Any], float]
-
-
-@dataclass(frozen=True)
-class CheckRow:
-    """One row of `CHECKS`."""
-
-    function: CheckFunction
-    parameters: type
-    """A frozen dataclass: the check's parameters, typed, with their defaults."""
-    summary: str
-    uses_answer: bool = False
-    """Whether it looks at the gold answer."""
-
-
-@dataclass(frozen=True)
-class NoParameters:
-    """Parameters of a check that has none."""
 
 
 @dataclass(frozen=True)
@@ -275,8 +259,8 @@ def number(text: str, prompt: Prompt, parameters: NoParameters) -> float:
 def json_value(text: str, prompt: Prompt, parameters: Json) -> float:
     """0 if the text is no JSON value; else 1, or the share of the required keys that it has."""
     try:
-        value = json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+        value = parse_json(text)
+    except ValueError:
         return 0.0
     if not parameters.keys:
         return 1.0
@@ -304,5 +288,6 @@ CHECKS: Mapping[str, CheckRow] = {
     "number": CheckRow(number, NoParameters, "has a number"),
     "json": CheckRow(json_value, Json, "is valid JSON"),
     "exact_answer": CheckRow(exact_answer, NoParameters, "is the gold answer", uses_answer=True),
+    **INSTRUCTIONS,
 }
 """Every check by name."""

@@ -20,9 +20,10 @@ from selfplay.run import play
 from selfplay.settings import RunConfig
 
 SPECIAL = ("<pad>", "<eos>", "<unk>", "<reply>")
-WORDS = tuple(
-    "ants bees cats dogs elks foxes geese hens ibexes jays kites larks moles newts otters pikes "
-    "quails rats seals toads urchins voles wasps yaks".split()
+WORDS = (
+    *("ants", "bees", "cats", "dogs", "elks", "foxes", "geese", "hens", "ibexes", "jays", "kites"),
+    *("larks", "moles", "newts", "otters", "pikes", "quails", "rats", "seals", "toads", "urchins"),
+    *("voles", "wasps", "yaks"),
 )
 FAVOURED = frozenset(WORDS[:4])
 TEMPLATE = "{% for m in messages %}{{ m['content'] }} {% endfor %}{{ '<reply>' }}"
@@ -82,7 +83,7 @@ def make_writer(directory: Path) -> Path:
     return directory
 
 
-def teach(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, steps: int = 150) -> None:
+def teach(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, steps: int = 100) -> None:
     """Requests with well-formed replies, in the form that the game uses."""
     generator = torch.Generator().manual_seed(0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)

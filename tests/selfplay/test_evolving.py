@@ -22,10 +22,12 @@ from selfplay.core.components import NoOptions
 from selfplay.core.errors import ConfigError, DataError, EndpointError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import GENERATED, Lineage, Prompt, user
+from selfplay.events import Progress
 from selfplay.ledger import Ledger
 from selfplay.paths import CREATOR, LEDGER
 from selfplay.run import play
 from selfplay.settings import RunConfig
+from selfplay.signals import LeavingError
 from tests.conftest import make_tiny_model
 from tests.model_server import Answer, Served, choice, completion, serving
 
@@ -133,6 +135,29 @@ def test_a_server_writes_the_prompts_and_a_stopped_run_asks_it_nothing_twice(
         # What was written counts towards the budget, as what was answered does.
         assert ledger.stage_metrics(2, "compose")[GENERATED] > 0
         assert sum(cost.tokens_out for cost in ledger.costs() if cost.role == "rewrite") > 0
+
+
+def test_a_listener_is_told_while_a_round_is_composed_and_may_leave(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    told: list[Progress] = []
+
+    def leave(progress: Progress) -> None:
+        told.append(progress)
+        if progress.round == 3:
+            raise LeavingError
+
+    with serving(rewritten) as served:
+        loaded = game(files, served)
+        whole = play_through(loaded, tmp_path / "whole")
+        with open_game(loaded, tmp_path / "left") as opened:
+            opened.listener = leave
+            with pytest.raises(LeavingError):
+                list(play(opened))
+        assert play_through(loaded, tmp_path / "left") == whole
+    assert {progress.stage for progress in told} >= {"rewrite:0", "rewrite:1"}
+    assert told[-1].round == 3
+    assert all(progress.done <= progress.total for progress in told)
 
 
 def test_what_a_server_does_wrong_is_counted_and_the_round_goes_on(

@@ -1,9 +1,9 @@
 """Counting words and sentences, and comparing a count with what is asked.
 
 Words are counted as IFEval does (runs of letters, digits and underscores). Sentences end at `.`,
-`!`, `?` or `…` before a space, and at `。`, `！`, `？`; a line break alone ends none. IFEval uses the
-Punkt tokenizer, trained on English newspapers; here a short list of abbreviations, initials and
-list numbers (`1.`), which Punkt counts as sentences of their own, do not end a sentence.
+`!`, `?` or `…` before a space, and at their Chinese forms anywhere; a line break alone ends none.
+IFEval uses the Punkt tokenizer, trained on English newspapers; here a short list of abbreviations,
+initials and list numbers (`1.`), which Punkt counts as sentences of their own, end no sentence.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def count_sentences(text: str) -> int:
 def _goes_on(text: str, start: int, end: re.Match[str]) -> bool:
     """Whether the full stop at `end` belongs to an abbreviation, an initial or a list number."""
     last = _LAST_TOKEN.search(text, start, end.start())
-    if last is None or len(end[0]) > 1 and end[0][1] == ".":
+    if last is None or end[0].startswith(".."):
         return False
     token = last[0].lstrip("\"'“‘([*_")
     if token.isdigit():

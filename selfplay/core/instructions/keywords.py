@@ -77,8 +77,7 @@ def forbidden_words(text: str, parameters: ForbiddenWords) -> bool:
     """None of the words occurs as a whole word."""
     lower = text.lower()
     return not any(
-        word.lower() in lower
-        and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE)
+        word.lower() in lower and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE)
         for word in parameters.forbidden_words
     )
 

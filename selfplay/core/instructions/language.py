@@ -52,7 +52,7 @@ def response_language(text: str, parameters: Language) -> bool:
     """
     found = language_of(text)
     if found is None:
-        raise DataError("the language of the response cannot be told")
+        raise DataError("language:response_language: the language of the response cannot be told")
     return found == parameters.language
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from selfplay.core.check_rows import CheckFunction, CheckRow, NoParameters
-from selfplay.core.errors import DataError
+from selfplay.core.check_rows import CheckRow, NoParameters
 from selfplay.core.instructions import form, keywords, language, layout, length
 from selfplay.core.types import Prompt
 

@@ -7,7 +7,6 @@ out: remote code, pickled weights, device maps.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from selfplay.core.errors import ModelError
+from selfplay.core.models.content import content_of
 from selfplay.core.models.pretrained import (
     cannot_be_a_hub_name,
     device_of,
@@ -94,8 +94,4 @@ def _content(path_or_name: str, module: Any) -> str:
     directory = Path(path_or_name)
     if not directory.is_dir():
         return str(getattr(module.config, "_commit_hash", None) or path_or_name)
-    digest = hashlib.blake2b(digest_size=8)
-    for file in sorted([*directory.glob("*.safetensors"), directory / "config.json"]):
-        with file.open("rb") as opened:
-            digest.update(hashlib.file_digest(opened, "blake2b").digest())
-    return digest.hexdigest()
+    return content_of(directory)

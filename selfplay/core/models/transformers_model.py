@@ -94,6 +94,13 @@ class TransformersModel:
         )
         return texts
 
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, without special tokens."""
+        ids: list[list[int]] = self._pretrained.tokenizer(list(texts), add_special_tokens=False)[
+            "input_ids"
+        ]
+        return ids
+
     def generate(
         self, chats: Sequence[Chat], sampling: Sampling, seed: Seed
     ) -> list[tuple[Response, ...]]:

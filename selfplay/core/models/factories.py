@@ -1,15 +1,15 @@
-"""The models that may write prompts: the solver's own network, one apart, or a server's."""
+"""The models that a role may ask: the solver's own network, one apart, or a server's."""
 
 from __future__ import annotations
 
-from creator.tables.rewriters import OwnModelOptions
 from selfplay.core.components import NoOptions
 from selfplay.core.models.endpoint_options import EndpointOptions
+from selfplay.core.models.table import OwnModelOptions
 from selfplay.core.text import TextModel
 
 
 def policy(options: NoOptions, live: TextModel) -> TextModel:
-    """The solver's network as it is now: the creator shares it, as in eva's own setting."""
+    """The solver's network as it is now: the role shares it."""
     return live
 
 

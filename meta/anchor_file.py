@@ -1,0 +1,151 @@
+"""Anchors as JSON Lines, one anchor a line, in the order in which they were appended.
+
+    {"prompt": [["user", "2+2?"]], "task": "sums", "answer": "4", "response": "4", "score": 1.0,
+     "scorer": "verifier", "origin": "core", "alarm": "", "version": 1}
+
+A file of a user's own needs `prompt` (a plain text will do), `response` and `score`; the scorer is
+then `given`. A prompt's puzzle and further columns are kept; its lineage is not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from meta.anchors import Anchor, AnchorSet
+from selfplay.core.errors import DataError, ResourceError, nearest
+from selfplay.core.types import Chat, Message, Prompt, Puzzle, user
+
+GIVEN = "given"
+"""The scorer of anchors that name none."""
+COLUMNS: Mapping[str, tuple[type, ...]] = {
+    "prompt": (str, list),
+    "task": (str,),
+    "answer": (str, type(None)),
+    "puzzle": (dict, type(None)),
+    "extra": (dict,),
+    "response": (str,),
+    "score": (int, float),
+    "scorer": (str,),
+    "origin": (str,),
+    "alarm": (str,),
+    "version": (int,),
+}
+"""What a line may hold."""
+
+
+def read_anchors(path: Path) -> AnchorSet:
+    """The anchor set in a file.
+
+    Raises:
+        DataError: there is no such file, or a line that is no anchor; names the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise DataError(f"anchors {path}: there is no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"anchors {path}: cannot be read: {error}") from error
+    anchors: list[Anchor] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                anchors.append(_anchor(json.loads(line)))
+            except (json.JSONDecodeError, RecursionError, DataError) as error:
+                raise DataError(f"{path}, line {number}: {error}") from error
+    try:
+        return AnchorSet(tuple(anchors))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def write_anchors(path: Path, anchors: AnchorSet) -> None:
+    """Writes the set at once or not at all; a file that is there may only grow.
+
+    Raises:
+        DataError: the file holds other anchors than the beginning of the set.
+        ResourceError: it cannot be written.
+    """
+    if path.exists():
+        old = read_anchors(path).anchors
+        if [anchor_row(a) for a in old] != [anchor_row(a) for a in anchors.anchors[: len(old)]]:
+            raise DataError(
+                f"anchors {path}: the file holds others than these; a set is append-only: read "
+                "the file and append to what it holds, or choose another file"
+            )
+    rows = [json.dumps(anchor_row(a), ensure_ascii=False) + "\n" for a in anchors.anchors]
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text("".join(rows), encoding="utf-8", newline="\n")
+        partial.replace(path)
+    except OSError as error:
+        raise ResourceError(f"anchors {path}: cannot be written: {error}") from error
+
+
+def anchor_row(anchor: Anchor) -> dict[str, Any]:
+    """The anchor as plain data."""
+    prompt = anchor.prompt
+    own = {"response": anchor.response, "score": anchor.score, "scorer": anchor.scorer}
+    own |= {"origin": anchor.origin, "alarm": anchor.alarm, "version": anchor.version}
+    return {
+        "prompt": [[message.role, message.content] for message in prompt.messages],
+        "task": prompt.task,
+        "answer": prompt.answer,
+        "puzzle": asdict(prompt.puzzle) if prompt.puzzle else None,
+        "extra": dict(prompt.extra),
+        **own,
+    }
+
+
+def _anchor(row: object) -> Anchor:
+    if not isinstance(row, dict):
+        raise DataError(f"expected an object, found {row!r}")
+    for key, value in row.items():
+        if key not in COLUMNS:
+            raise DataError(f"there is no column '{key}'; {nearest(key, COLUMNS)}")
+        if not isinstance(value, COLUMNS[key]) or isinstance(value, bool):
+            names = " or ".join(kind.__name__ for kind in COLUMNS[key])
+            raise DataError(f"{key}: expected {names}, found {value!r}")
+    absent = [key for key in ("prompt", "response", "score") if key not in row]
+    if absent:
+        raise DataError(f"needs {' and '.join(absent)}")
+    own = {key: row[key] for key in ("origin", "alarm", "version") if key in row}
+    scorer = row.get("scorer", GIVEN)
+    return Anchor(_prompt(row), row["response"], float(row["score"]), scorer, **own)
+
+
+def _prompt(row: Mapping[str, Any]) -> Prompt:
+    puzzle = row.get("puzzle")
+    return Prompt(
+        _messages(row["prompt"]),
+        row.get("task", "default"),
+        row.get("answer"),
+        None if puzzle is None else _puzzle(puzzle),
+        row.get("extra", {}),
+    )
+
+
+def _messages(value: str | list[Any]) -> Chat:
+    if isinstance(value, str):
+        return user(value)
+    pairs = all(
+        isinstance(m, list) and len(m) == 2 and all(isinstance(part, str) for part in m)
+        for m in value
+    )
+    if not value or not pairs:
+        raise DataError(f"prompt: expected a text or a list of [role, content], found {value!r}")
+    return tuple(Message(role, content) for role, content in value)
+
+
+def _puzzle(value: Mapping[str, Any]) -> Puzzle:
+    try:
+        levels = tuple((str(name), level) for name, level in value["attributes"])
+        return Puzzle(str(value["generator"]), levels, int(value["index"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"puzzle: expected generator, attributes and index, found {value!r}"
+        ) from error

@@ -1,0 +1,187 @@
+"""The judge that runs a response's code against the prompt's unit tests, in a sandbox.
+
+The code is the last fenced block marked as Python, else the last fenced block, else the whole
+response. A prompt's tests, a column of the prompt file, are one of
+
+- Python source, or a list of it: assertions, a `check(candidate)` with an entry point, or functions
+  named `test…` (`meta.sandbox.tester` says what counts as one test);
+- pairs of input and output, `{"input": …, "output": …}` or two-element lists, or lists `inputs` and
+  `outputs` in one object: the code is a program, which passes if it writes the output and ends with
+  exit code 0. Spaces at the ends of lines and empty lines at the end do not count.
+
+A list or an object may also be written as JSON text. Whatever the code does wrong, not being code
+included, is reward 0. Missing is what says nothing of the code: a prompt without tests, tests that
+cannot be run, a sandbox that failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from meta.rubric import Rubric
+from meta.sandbox.process import SandboxError
+from meta.sandbox.sandbox import Sandbox, SuiteRun
+from meta.sandbox.tester import BrokenTestsError, UnitTests
+from meta.tables.code import CodeOptions
+from selfplay.core.errors import DataError, ResourceError
+from selfplay.core.types import Group, Prompt, Verdict
+
+_FENCED = re.compile(r"^[ \t]*```([^\n`]*)\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
+_PYTHON = ("python", "python3", "py")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A program's input and the output it has to write."""
+
+    input: str
+    output: str
+
+
+Suite: TypeAlias = UnitTests | tuple[Pair, ...]
+
+
+class CodeJudge:
+    """Reward 1 for code that passes all tests, or the share passed; see the module."""
+
+    name = "code"
+    scale = (0.0, 1.0)
+
+    def __init__(self, options: CodeOptions, rubric: Rubric | None = None) -> None:
+        """The rubric is not used.
+
+        Raises:
+            ResourceError: this machine cannot keep unknown code in bounds, and `without` says to
+                refuse then.
+        """
+        self._options = options
+        self._unprotected = ""
+        try:
+            self._sandbox = Sandbox(options.limits)
+        except ResourceError as error:
+            if options.without == "refuse":
+                raise
+            self._unprotected = str(error)
+
+    def judge(self, groups: Sequence[Group], repeat: int = 0) -> list[tuple[Verdict, ...]]:
+        """Verdicts with the scores `code` (share passed), `passed`, `total` and `timeout`."""
+        asked = [
+            [self._question(group.prompt, response.text) for response in group.responses]
+            for group in groups
+        ]
+        # The same code is run once: a policy that has settled repeats itself.
+        runs = list({q for questions in asked for q in questions if not isinstance(q, Verdict)})
+        with ThreadPoolExecutor(self._options.workers or os.cpu_count()) as pool:
+            verdicts = dict(zip(runs, pool.map(lambda run: self._verdict(*run), runs), strict=True))
+        return [
+            tuple(q if isinstance(q, Verdict) else verdicts[q] for q in questions)
+            for questions in asked
+        ]
+
+    def _question(self, prompt: Prompt, text: str) -> tuple[str, Suite] | Verdict:
+        """What to run, or why that is not known."""
+        if self._unprotected:
+            return Verdict.missing(f"code: {self._unprotected}")
+        options, extra = self._options, prompt.extra
+        try:
+            suite = read_tests(
+                extra.get(options.tests),
+                _text(extra, options.setup),
+                _text(extra, options.entry_point),
+            )
+            prefix = _text(extra, options.prefix) if options.prefix else ""
+        except DataError as error:
+            return Verdict.missing(f"code: column '{options.tests}': {error}")
+        code = find_code(text)
+        return (f"{prefix}\n{code}" if prefix else code), suite
+
+    def _verdict(self, code: str, suite: Suite) -> Verdict:
+        try:
+            run = self._run(code, suite)
+        except BrokenTestsError as error:
+            return Verdict.missing(f"code: the prompt's tests cannot be run: {error}")
+        except SandboxError as error:
+            return Verdict.missing(f"code: {error}")
+        share = run.passed / run.total
+        scores = {"code": share, "passed": run.passed, "total": run.total, "timeout": run.timeout}
+        reward = float(run.passed == run.total) if self._options.binary else share
+        return Verdict(reward, scores={name: float(score) for name, score in scores.items()})
+
+    def _run(self, code: str, suite: Suite) -> SuiteRun:
+        if isinstance(suite, UnitTests):
+            return self._sandbox.run_tests(code, suite)
+        passed = 0
+        for pair in suite:
+            run = self._sandbox.run_program(code, pair.input)
+            if run.timeout:  # the others would take as long
+                return SuiteRun(passed, len(suite), timeout=True)
+            right = _lines(run.output) == _lines(pair.output)
+            passed += right and run.exit_code == 0 and not run.over
+        return SuiteRun(passed, len(suite), timeout=False)
+
+
+def find_code(text: str) -> str:
+    """The code in a response; a block that is cut off goes to the end."""
+    blocks = [(match[1].strip().lower(), match[2]) for match in _FENCED.finditer(text)]
+    marked = [block for language, block in blocks if language in _PYTHON]
+    return next(reversed(marked or [block for _, block in blocks]), text)
+
+
+def read_tests(column: Any, setup: str, entry_point: str) -> Suite:
+    """The tests in a prompt file's column.
+
+    Raises:
+        DataError: there are none, or they are in no form that is known.
+    """
+    if isinstance(column, str) and column.lstrip()[:1] in ("[", "{"):
+        try:
+            column = json.loads(column)
+        except ValueError as error:
+            raise DataError(f"expected Python source or JSON, found neither: {error}") from error
+    if isinstance(column, Mapping):
+        inputs, outputs = column.get("inputs"), column.get("outputs")
+        if not (isinstance(inputs, list) and isinstance(outputs, list)):
+            raise DataError("expected lists `inputs` and `outputs`")
+        if len(inputs) != len(outputs):
+            raise DataError(f"expected as many outputs as inputs, found {len(outputs)}")
+        column = list(zip(inputs, outputs, strict=True))
+    if not column:
+        raise DataError("the prompt has no tests")
+    if isinstance(column, str):
+        return UnitTests(column, setup, entry_point)
+    if not isinstance(column, (list, tuple)):
+        raise DataError(f"expected source or a list, found {type(column).__name__}")
+    if all(isinstance(item, str) for item in column):
+        return UnitTests(tuple(column), setup, entry_point)
+    return tuple(_pair(item) for item in column)
+
+
+def _pair(item: Any) -> Pair:
+    parts = [item.get("input"), item.get("output")] if isinstance(item, Mapping) else item
+    if not (isinstance(parts, (list, tuple)) and len(parts) == 2):
+        raise DataError("expected pairs of input and output")
+    given, expected = parts
+    if not (isinstance(given, str) and isinstance(expected, str)):
+        raise DataError("expected input and output as text")
+    return Pair(given, expected)
+
+
+def _text(extra: Mapping[str, Any], column: str) -> str:
+    """A column that may be absent. Raises DataError when it holds something else than text."""
+    found = extra.get(column)
+    if found is None:
+        return ""
+    if not isinstance(found, str):
+        raise DataError(f"expected text in column '{column}', found {type(found).__name__}")
+    return found
+
+
+def _lines(text: str) -> list[str]:
+    """Lines without the spaces at their ends, and without empty ones at the end."""
+    return [line.rstrip() for line in text.rstrip().split("\n")]

@@ -1,0 +1,190 @@
+"""The pairwise judge: how likely a response is the better one of two, averaged over its opponents.
+
+As in RLAIF (Lee et al., arXiv 2309.00267): the model is shown both and its soft label is the
+softmax of log P("1") and log P("2"). Models favour a position, so each pair is shown in both
+orders, and each order's label is mapped back to the responses before the two are averaged:
+
+    P(i better than j) = 1/2 [P("1" | i, j) + P("2" | j, i)],
+
+which makes P(i, j) + P(j, i) = 1 exactly. A response's reward is the mean over those it was
+compared with: all others of its group, some of them, or the prompt's gold answer. Equal texts are
+a tie and are not asked about. The comparisons themselves are in the scores (`meta.judging.wins`).
+
+Left out: ratings from comparisons that are not complete (Bradley-Terry); with few opponents a
+reward depends on which ones were drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import fmean
+
+from meta.judging.by_probability import ByProbability
+from meta.judging.masses import Masses
+from meta.judging.quoting import NO_REFERENCE, asked, code_for, material
+from meta.judging.wins import WIN
+from meta.rubric import Rubric
+from meta.tables.judging import PairwiseOptions
+from selfplay.core.seeding import Seed
+from selfplay.core.types import Chat, Group, Prompt, Verdict, user
+
+REFERENCE = "reference"
+NO_OTHER = "the group has no other response to compare with"
+
+_FRAME = """\
+Two responses to one prompt are compared: which response is {quality}? The order in which they \
+stand means nothing.
+
+{shown}
+
+Reply with the number of the better response alone: 1 or 2."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """Two texts to compare."""
+
+    one: int
+    """Position of a response."""
+    other: int | None
+    """Position of another one behind it; None: the reference."""
+    texts: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a match ended."""
+
+    probability: float
+    """That the first of its texts is the better."""
+    lean: float = 0.0
+    """How much likelier than even the model finds the first place, over both orders."""
+
+    @property
+    def reversed(self) -> Outcome:
+        """The same for the second of its texts."""
+        return Outcome(1.0 - self.probability, self.lean)
+
+
+class Pairwise(ByProbability):
+    """Rewards are mean probabilities of winning."""
+
+    name = "pairwise"
+    scale = (0.0, 1.0)
+    candidates = ("1", "2")
+
+    def __init__(self, options: PairwiseOptions, rubric: Rubric | None = None) -> None:
+        """Builds the model; the rubric is not used.
+
+        Raises:
+            ConfigError, ModelError: the model cannot be had.
+        """
+        super().__init__(options)
+        self._options = options
+
+    def judge(self, groups: Sequence[Group], repeat: int = 0) -> list[tuple[Verdict, ...]]:
+        """Verdicts with `win/j` against each opponent j.
+
+        `lean` is by how much the model favours the first place: from -0.5 to 0.5, 0 for not at all.
+        """
+        matches = [self._matches(group, repeat) for group in groups]
+        contests = [
+            (group.prompt, match.texts)
+            for group, played in zip(groups, matches, strict=True)
+            for match in played
+        ]
+        outcomes = iter(self.outcomes(contests))
+        return [
+            self._verdicts(group, [(match, next(outcomes)) for match in played])
+            for group, played in zip(groups, matches, strict=True)
+        ]
+
+    def outcomes(self, contests: Sequence[tuple[Prompt, tuple[str, str]]]) -> list[Outcome | str]:
+        """How likely the first of each two texts is the better, or why that cannot be said."""
+        chats = [
+            self._chat(prompt, first, second)
+            for prompt, (one, other) in contests
+            if one != other
+            for first, second in ((one, other), (other, one))
+        ]
+        found = iter(self.masses(chats))
+        return [
+            Outcome(0.5) if one == other else outcome(next(found), next(found))
+            for _, (one, other) in contests
+        ]
+
+    def _matches(self, group: Group, repeat: int) -> list[Match]:
+        texts = [response.text for response in group.responses]
+        if self._options.against == REFERENCE:
+            answer = group.prompt.answer
+            known = texts if answer is not None else []
+            return [Match(i, None, (text, str(answer))) for i, text in enumerate(known)]
+        seed = Seed(0, (self.name, repeat, group.prompt.id))
+        drawn = pairs(len(texts), self._options.opponents, seed)
+        return [Match(i, j, (texts[i], texts[j])) for i, j in drawn]
+
+    def _chat(self, prompt: Prompt, first: str, second: str) -> Chat:
+        question = asked(prompt)
+        # Both orders have one code, so that nothing but the order differs between them.
+        code = code_for([question, *sorted((first, second))])
+        texts = {"prompt": question, "response 1": first, "response 2": second}
+        return user(_FRAME.format(quality=self._options.quality, shown=material(texts, code)))
+
+    def _verdicts(
+        self, group: Group, ended: Sequence[tuple[Match, Outcome | str]]
+    ) -> tuple[Verdict, ...]:
+        views: list[dict[str, Outcome | str]] = [{} for _ in group.responses]
+        for match, outcome in ended:
+            if match.other is None:
+                views[match.one][REFERENCE] = outcome
+                continue
+            views[match.one][str(match.other)] = outcome
+            views[match.other][str(match.one)] = (
+                outcome if isinstance(outcome, str) else outcome.reversed
+            )
+        nothing = NO_REFERENCE if self._options.against == REFERENCE else NO_OTHER
+        return tuple(_verdict(view, nothing) for view in views)
+
+
+def pairs(n: int, opponents: int, seed: Seed) -> list[tuple[int, int]]:
+    """Which of n responses meet: (i, j) with i < j, each pair once.
+
+    Args:
+        n: responses.
+        opponents: how many each draws, besides those that draw it; 0: all meet.
+        seed: of the draw.
+    """
+    if not 0 < opponents < n - 1:
+        return list(combinations(range(n), 2))
+    drawn = set()
+    for i in range(n):
+        others = [j for j in range(n) if j != i]
+        for j in seed.at(i).numpy().choice(others, opponents, replace=False).tolist():
+            drawn.add((min(i, j), max(i, j)))
+    return sorted(drawn)
+
+
+def outcome(there: Masses | str, back: Masses | str) -> Outcome | str:
+    """Both orders together, each mapped back to the texts before they are averaged.
+
+    Args:
+        there: shares of "1" and "2" where the first text stands first.
+        back: the same where it stands second.
+    """
+    if isinstance(there, str) or isinstance(back, str):
+        return there if isinstance(there, str) else str(back)
+    first, swapped = float(there.shares[0]), float(back.shares[0])
+    return Outcome((first + (1.0 - swapped)) / 2, (first + swapped) / 2 - 0.5)
+
+
+def _verdict(view: Mapping[str, Outcome | str], nothing: str) -> Verdict:
+    """Of a response's matches by opponent; those that have no outcome do not count."""
+    known = {name: ended for name, ended in view.items() if isinstance(ended, Outcome)}
+    if not known:
+        reasons = [ended for ended in view.values() if isinstance(ended, str)]
+        return Verdict.missing(reasons[0] if reasons else nothing)
+    scores = {f"{WIN}{name}": ended.probability for name, ended in known.items()}
+    lean = fmean(ended.lean for ended in known.values())
+    return Verdict(fmean(scores.values()), scores={**scores, "lean": lean})

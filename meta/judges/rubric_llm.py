@@ -1,0 +1,197 @@
+"""The rubric judge: a language model scores what asks for judgement, code scores the rest.
+
+Criteria of kind `judge` go to the model, all in one request with one structured reply; those of
+kind `check` are scored by code, and the rubric's formula makes one reward of both
+(`meta.rubric`). A response on which a check does not apply is not sent at all. With several `votes`
+the model is asked several times at a temperature and the readable replies are averaged, which is
+how a policy judges itself (self-rewarding language models, arXiv 2401.10020).
+
+What was clamped or superfluous in the replies is counted among the verdict's scores, under `NOTE`.
+The rationales are in `explain`, which asks as `judge` does.
+
+A server is asked for replies of the rubric's JSON schema. One that refuses that, by answering
+nothing at all, is asked without from then on; the reading is as strict in either case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from meta.judges.rubric_checks import RubricChecks
+from meta.judging.asking import Asked, by_group
+from meta.judging.grading import WORDING, request, response_format
+from meta.judging.quoting import NO_REFERENCE
+from meta.judging.reading import Reading, read_reply
+from meta.rubric import Rubric
+from meta.tables.judging import RubricLLMOptions
+from selfplay.core.components import Choice, NoOptions
+from selfplay.core.errors import ConfigError
+from selfplay.core.models.endpoint_options import EndpointOptions
+from selfplay.core.models.live import ScoringModel
+from selfplay.core.seeding import Seed
+from selfplay.core.types import Chat, Group, Prompt, Response, Sampling, Verdict
+
+NOTE = "note/"
+"""Before what is counted of a response's replies, per reply: `clamped` and `extra` criteria; and
+the share of `unreadable` replies among the votes. Absent where it would be 0."""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A verdict with what the judging model wrote."""
+
+    verdict: Verdict
+    votes: tuple[Reading, ...] = ()
+    """The readable replies."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the model is asked about one response."""
+
+    chat: Chat
+    code: str
+    checked: Mapping[str, float]
+    """The scores that code gives."""
+
+
+class RubricLLM:
+    """Scores responses by a rubric through a language model."""
+
+    name = "rubric_llm"
+    scale = (0.0, 1.0)
+
+    def __init__(self, options: RubricLLMOptions, rubric: Rubric | None) -> None:
+        """Builds the model.
+
+        Raises:
+            ConfigError: there is no rubric, or the model cannot be had.
+            ModelError: the model cannot be had.
+        """
+        if rubric is None:
+            raise ConfigError(
+                "judge 'rubric_llm': there is no rubric; set meta.rubric to its YAML file"
+            )
+        self._options, self._rubric = options, rubric
+        self._criteria = tuple(c for c in rubric.criteria if c.kind == "judge")
+        checks = tuple(c for c in rubric.criteria if c.kind == "check")
+        self._checks = (
+            RubricChecks(NoOptions(), replace(rubric, criteria=checks)) if checks else None
+        )
+        self._asked = [Asked(choice) for choice in self._choices()]
+        self._sampling = Sampling(
+            n=options.votes,
+            temperature=options.temperature,
+            top_p=options.top_p,
+            max_new_tokens=options.max_new_tokens,
+        )
+
+    @property
+    def content(self) -> str:
+        """Names the wording, and the model's weights where they lie in a directory."""
+        return f"{WORDING} {self._asked[0].content}"
+
+    def meet(self, live: ScoringModel) -> None:
+        """Makes the live policy known, should it be the judging model."""
+        for asked in self._asked:
+            asked.meet(live)
+
+    def judge(self, groups: Sequence[Group], repeat: int = 0) -> list[tuple[Verdict, ...]]:
+        """Verdicts with the rubric's score and, per criterion, the mean value on its range.
+
+        Raises:
+            EndpointError: the model's server answers nothing at all.
+        """
+        rows = self.explain(groups, repeat)
+        return [tuple(explained.verdict for explained in row) for row in rows]
+
+    def explain(self, groups: Sequence[Group], repeat: int = 0) -> list[tuple[Explained, ...]]:
+        """Verdicts as `judge` gives them, with the rationales."""
+        questions = list(self._questions(groups))
+        chats = [q.chat for q in questions if isinstance(q, Question) and self._criteria]
+        replies = iter(self._replies(chats, Seed(0, (self.name, repeat))))
+        found = []
+        for question in questions:
+            if isinstance(question, str):
+                found.append(Explained(Verdict.missing(question)))
+            elif not self._criteria:
+                found.append(Explained(self._verdict(question, [], [])))
+            else:
+                found.append(self._explained(question, next(replies)))
+        return by_group(groups, found)
+
+    def _choices(self) -> Iterator[Choice]:
+        """The model, and, if a server is asked for structured replies, the model without that."""
+        choice = self._options.model
+        options = choice.options
+        if isinstance(options, EndpointOptions) and self._options.structured and self._criteria:
+            form = {"response_format": response_format(self._criteria, plan=self._options.plan)}
+            yield replace(choice, options=replace(options, extra=form | options.extra))
+        yield choice
+
+    def _questions(self, groups: Sequence[Group]) -> Iterator[Question | str]:
+        """What to ask about each response, or why it cannot be judged."""
+        for group in groups:
+            lacking = self._options.reference and group.prompt.answer is None
+            for response, checked in zip(group.responses, self._checked(group), strict=True):
+                if lacking:
+                    yield NO_REFERENCE
+                elif checked.reward is None:
+                    yield checked.reason
+                else:
+                    yield self._question(group.prompt, response.text, checked)
+
+    def _checked(self, group: Group) -> Sequence[Verdict]:
+        """What code says of each response."""
+        if self._checks is None:
+            return [Verdict(0.0)] * len(group.responses)
+        return self._checks.judge([group])[0]
+
+    def _question(self, prompt: Prompt, response: str, checked: Verdict) -> Question:
+        plan, reference = self._options.plan, self._options.reference
+        chat, code = request(self._criteria, prompt, response, plan=plan, reference=reference)
+        return Question(chat, code, checked.scores)
+
+    def _replies(self, chats: Sequence[Chat], seed: Seed) -> list[tuple[Response, ...] | str]:
+        if not chats:
+            return []
+        replies = self._asked[0].replies(chats, self._sampling, seed)
+        if len(self._asked) > 1 and all(isinstance(reply, str) for reply in replies):
+            unstructured = self._asked[1].replies(chats, self._sampling, seed)
+            if not all(isinstance(reply, str) for reply in unstructured):
+                del self._asked[0]
+            replies = unstructured
+        return replies
+
+    def _explained(self, question: Question, replies: tuple[Response, ...] | str) -> Explained:
+        if isinstance(replies, str):
+            return Explained(Verdict.missing(replies))
+        read = [read_reply(reply, self._criteria, question.code) for reply in replies]
+        votes = tuple(reading for reading in read if isinstance(reading, Reading))
+        reasons = [reading for reading in read if isinstance(reading, str)]
+        return Explained(self._verdict(question, votes, reasons), votes)
+
+    def _verdict(
+        self, question: Question, votes: Sequence[Reading], reasons: Sequence[str]
+    ) -> Verdict:
+        """The mean of the votes; missing, with the first reply's reason, where there are none."""
+        if self._criteria and not votes:
+            return Verdict.missing(reasons[0])
+        values = dict(question.checked)
+        for criterion in self._criteria:
+            values[criterion.id] = fmean(vote.values[criterion.id] for vote in votes)
+        notes = {
+            "clamped": fmean(len(vote.clamped) for vote in votes) if votes else 0.0,
+            "extra": fmean(len(vote.extra) for vote in votes) if votes else 0.0,
+            "unreadable": len(reasons) / (len(reasons) + len(votes)) if reasons else 0.0,
+        }
+        noted = {f"{NOTE}{name}": value for name, value in notes.items() if value}
+        return Verdict(self._rubric.score(values), scores={**values, **noted})
+
+
+def _checks_of(rubric: Rubric) -> RubricChecks | None:
+    """The judge of the rubric's checks; None where it has none."""
+    checks = tuple(criterion for criterion in rubric.criteria if criterion.kind == "check")
+    return RubricChecks(NoOptions(), replace(rubric, criteria=checks)) if checks else None

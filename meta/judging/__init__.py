@@ -1,0 +1,1 @@
+"""What judges by a language model share: quoting, asking, reading replies, probabilities."""

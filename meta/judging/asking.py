@@ -1,0 +1,95 @@
+"""The model that a judge asks, and which of its questions the model cannot be asked.
+
+All questions of all groups go out in one call, so that a server is kept busy and a model in process
+fills its batches. A question that the model refuses, such as one that does not fit its context,
+costs only its own verdict. At temperature 0 equal questions are asked once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from meta.judging.halving import one_by_one
+from meta.judging.masses import Masses, masses
+from selfplay.core.components import Choice
+from selfplay.core.models.content import content_of
+from selfplay.core.models.live import LiveModel, ScoringModel
+from selfplay.core.seeding import Seed
+from selfplay.core.types import Chat, Group, Response, Sampling
+
+Found = TypeVar("Found")
+
+
+class Asked:
+    """A text model as a judge uses it."""
+
+    def __init__(self, choice: Choice) -> None:
+        """Builds the model.
+
+        Args:
+            choice: from `selfplay.core.models.table`; its live policy is made known by `meet`.
+
+        Raises:
+            ConfigError, ModelError: the model cannot be had.
+        """
+        self._live = LiveModel()
+        self._path = str(getattr(choice.options, "path", ""))
+        self.model: Any = choice.build(self._live)
+
+    @property
+    def content(self) -> str:
+        """What tells the model from another one under the same options: a hash of its weights."""
+        return content_of(Path(self._path)) if Path(self._path).is_dir() else self._path
+
+    def meet(self, live: ScoringModel) -> None:
+        """Makes the live policy known."""
+        self._live.bind(live)
+
+    def replies(
+        self, chats: Sequence[Chat], sampling: Sampling, seed: Seed
+    ) -> list[tuple[Response, ...] | str]:
+        """`sampling.n` replies to each chat, or why there are none.
+
+        Raises:
+            EndpointError: the model's server answers nothing at all.
+        """
+        different = list(dict.fromkeys(chats)) if sampling.greedy else list(chats)
+
+        def ask(some: Sequence[Chat]) -> list[tuple[Response, ...] | str]:
+            before = _failures(self.model)
+            found = self.model.generate(some, sampling, seed)
+            reason = _unanswered(_failures(self.model) - before)
+            return [responses or reason for responses in found]
+
+        answers = one_by_one(different, ask)
+        if not sampling.greedy:
+            return answers
+        known = dict(zip(different, answers, strict=True))
+        return [known[chat] for chat in chats]
+
+    def masses(
+        self, chats: Sequence[Chat], candidates: Sequence[str], least: float
+    ) -> list[Masses | str]:
+        """How likely the candidates are as answers to each chat; see `meta.judging.masses`."""
+        return masses(self.model, chats, candidates, least)
+
+
+def by_group(groups: Sequence[Group], found: Iterable[Found]) -> list[tuple[Found, ...]]:
+    """One thing for each response of all groups, dealt out to the groups again."""
+    left = iter(found)
+    return [tuple(islice(left, len(group.responses))) for group in groups]
+
+
+def _failures(model: Any) -> Counter[str]:
+    """What a server's client has counted so far."""
+    usage = getattr(model, "usage", None)
+    return Counter(usage.failures) if usage else Counter()
+
+
+def _unanswered(failures: Counter[str]) -> str:
+    """The reason for an unanswered chat; with several kinds of failures at once, all of them."""
+    return f"no usable reply ({', '.join(sorted(failures)) or 'none came'})"

@@ -1,0 +1,176 @@
+"""The sandbox as judges use it: a program on an input, or code against tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from meta.sandbox.landlock import landlock_version
+from meta.sandbox.limits import Limits
+from meta.sandbox.process import Jail, Nursery, SandboxError, collect, jail, unnamed_file
+from meta.sandbox.seccomp import known_architecture
+from meta.sandbox.tester import BrokenTestsError, UnitTests
+from selfplay.core.errors import ResourceError
+
+_ENDING_SECONDS = 1.0
+
+_ATTEMPTS = """
+import os, socket
+def refused(attempt):
+    try:
+        attempt()
+    except OSError:
+        return True
+forbidden = [socket.socket, os.fork, lambda: open({file!r}), lambda: open({file!r}, "a")]
+print(all(map(refused, forbidden)))
+"""
+
+
+@dataclass(frozen=True)
+class ProgramRun:
+    """What became of a program."""
+
+    output: str
+    """What it wrote to standard output, as far as it was read."""
+    exit_code: int
+    """Negative: the signal that ended it."""
+    timeout: bool
+    """Its processor time or the wall-clock time ran out."""
+    over: str = ""
+    """Another limit that it was ended at: `output` or `disk`."""
+
+
+@dataclass(frozen=True)
+class SuiteRun:
+    """What became of code and its tests."""
+
+    passed: int
+    total: int
+    timeout: bool
+    """Time ran out; tests that did not run by then have not passed."""
+    over: str = ""
+    """Another limit that a process was ended at: `output` or `disk`."""
+
+
+class Sandbox:
+    """Runs code within limits; the package says what holds. Safe to call from several threads."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        """Tries the bans on this machine, rather than believing in them.
+
+        Args:
+            limits: what one process may use.
+
+        Raises:
+            ResourceError: the kernel does not enforce the bans.
+        """
+        self._limits = limits or Limits()
+        problem = _unsupported() or self._tried()
+        if problem:
+            raise ResourceError(
+                "running unknown code needs Linux on x86-64 or AArch64 with seccomp and Landlock: "
+                f"{problem}. Judge on such a machine; in a container, allow these system calls."
+            )
+
+    def _tried(self) -> str:
+        """What is wrong after an attempt at everything that is forbidden; empty for nothing."""
+        with tempfile.NamedTemporaryFile() as file:
+            try:
+                self._nursery = Nursery(self._limits.packages)
+                run = self.run_program(_ATTEMPTS.format(file=file.name))
+            except (OSError, SandboxError) as error:
+                return str(error)
+        return "" if run.output == "True\n" else "here a forbidden action was not refused"
+
+    def run_program(self, code: str, stdin: str = "") -> ProgramRun:
+        """Runs a program on its standard input.
+
+        Raises:
+            SandboxError: the sandbox failed, not the program.
+        """
+        with ExitStack() as stack:
+            given = stack.enter_context(unnamed_file(stdin.encode(errors="replace")))
+            read, write = _pipe(stack)
+            job, streams = {"code": code}, (given.fileno(), write)
+            with os.fdopen(write, "wb"):
+                process = stack.enter_context(
+                    jail(self._nursery, "program", job, self._limits, (), *streams)
+                )
+            collect(read, process, [process], self._limits)
+            process.end()
+            process.check_started()
+            output = process.output.decode(errors="replace")
+            return ProgramRun(output, process.exit_code or 0, process.out_of_time, process.over)
+
+    def run_tests(self, code: str, tests: UnitTests) -> SuiteRun:
+        """Runs tests in assertion form against code.
+
+        Raises:
+            SandboxError: the sandbox failed, not the code.
+            BrokenTestsError: the tests are at fault.
+        """
+        job = {
+            "code": code,
+            "source": tests.source,
+            "setup": tests.setup,
+            "entry": tests.entry_point,
+        }
+        with ExitStack() as stack:
+            read, results = _pipe(stack)
+            with ExitStack() as handed_over:
+                requests = _both(handed_over)
+                replies = _both(handed_over)
+                handed_over.callback(os.close, results)
+                under_test = stack.enter_context(
+                    jail(self._nursery, "candidate", {}, self._limits, (requests[0], replies[1]))
+                )
+                pipes = (replies[0], requests[1], results)
+                testing = stack.enter_context(
+                    jail(self._nursery, "tester", job, self._limits, pipes)
+                )
+            collect(read, testing, [under_test, testing], self._limits)
+            return _outcome(testing, under_test)
+
+
+def _unsupported() -> str:
+    """What this machine lacks, as far as it can be asked; empty for nothing."""
+    if not sys.platform.startswith("linux") or not known_architecture():
+        return f"found {sys.platform} on {platform.machine()}"
+    return "" if landlock_version() else "this kernel has no Landlock, or not switched on"
+
+
+def _pipe(stack: ExitStack) -> tuple[int, int]:
+    """A pipe; the end to read from is closed with `stack`."""
+    read, write = os.pipe()
+    stack.callback(os.close, read)
+    return read, write
+
+
+def _both(stack: ExitStack) -> tuple[int, int]:
+    """A pipe, closed with `stack`."""
+    read, write = _pipe(stack)
+    stack.callback(os.close, write)
+    return read, write
+
+
+def _outcome(testing: Jail, under_test: Jail) -> SuiteRun:
+    """What the tests said, line by line; of a line that was cut off nothing is known."""
+    said = [json.loads(line) for line in testing.output.split(b"\n")[:-1]]
+    if any(line.get("ended") for line in said):
+        under_test.ended(_ENDING_SECONDS)  # so that its exit code says why
+    for process in (under_test, testing):
+        process.end()
+        process.check_started()
+    for line in said:
+        if "broken" in line:
+            raise BrokenTestsError(line["broken"])
+    if not said:
+        raise BrokenTestsError("they ended before the first of them")
+    passed = sum(line.get("passed", False) for line in said)
+    timeout = testing.out_of_time or under_test.out_of_time
+    return SuiteRun(passed, said[0]["total"], timeout, testing.over or under_test.over)

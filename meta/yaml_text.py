@@ -1,0 +1,74 @@
+"""Strict YAML for data that people and models write: no key twice, no aliases, and places to name.
+
+`yaml.safe_load` keeps the last of two equal keys without a word, and an alias that names itself or
+others many times over makes a short text huge. Both are refused here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import yaml
+
+from selfplay.core.errors import DataError
+
+MAX_CHARACTERS = 2_000_000
+"""Longer texts are not read."""
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Keys and list positions on the way to a value."""
+Lines: TypeAlias = Mapping[Path, int]
+"""Line of each value, from 1."""
+
+
+def read_yaml(text: str, what: str) -> tuple[Any, Lines]:
+    """The value that `text` spells, and where each part of it stands.
+
+    Raises:
+        DataError: no YAML, too long, nested too deeply, a key twice, or an alias; says which line.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise DataError(
+            f"the {what} is too long: expected up to {MAX_CHARACTERS:,} characters, found "
+            f"{len(text):,}"
+        )
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                line = event.start_mark.line + 1
+                raise DataError(
+                    f"line {line}: the {what} has the alias '*{event.anchor}'; write out its value"
+                )
+        lines: dict[Path, int] = {}
+        _walk(yaml.compose(text, Loader=yaml.SafeLoader), (), lines, what)
+        return yaml.safe_load(text), lines
+    except (yaml.YAMLError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"the {what} is no YAML: {error}") from error
+    except RecursionError as error:
+        raise DataError(f"the {what} is nested too deeply") from error
+
+
+def at_line(lines: Lines, *path: str | int) -> str:
+    """`line 7: `, for the beginning of a message; empty where the line is not known."""
+    return f"line {lines[path]}: " if path in lines else ""
+
+
+def _walk(node: Any, path: Path, lines: dict[Path, int], what: str) -> None:
+    if node is None:
+        return
+    lines[path] = node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise DataError(f"line {line}: the {what} has the key '{key.value}' twice")
+            if isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+                _walk(value, (*path, key.value), lines, what)
+    elif isinstance(node, yaml.SequenceNode):
+        for i, member in enumerate(node.value):
+            _walk(member, (*path, i), lines, what)
