@@ -25,13 +25,18 @@ LEVELS = (0.3, 0.45, 0.6)
 
 def measure() -> Measurement:
     """Runs what of the grid has not run yet, and compares its arms."""
+    return with_tokens("creator")
+
+
+def with_tokens(name: str) -> Measurement:
+    """A grid's arms, with the tokens that each took to the accuracies of `LEVELS`."""
     measured = compared(
-        "creator",
+        name,
         "Tokens to an accuracy: generated for training and estimates until the held-out accuracy, "
         "taken every 5 rounds and interpolated, first is there; in parentheses how many seeds got "
         "there where not all did.",
     )
-    _, grid = played("creator")
+    _, grid = played(name)
     for row in measured.rows:
         directories = [cell.directory for cell in grid if cell.arm == row["arm"]]
         row |= {f"tokens to {level}": spent(directories, level) for level in LEVELS}

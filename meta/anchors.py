@@ -127,13 +127,16 @@ class AnchorSet:
     def append(self, anchors: Iterable[Anchor]) -> AnchorSet:
         """The next version, with what is not in this one; this set where nothing is new.
 
-        The same response with the score, scorer and origin that count already is not new.
+        The same response with the score, scorer and origin that count already is not new. Once a
+        suspect, a response stays one.
         """
         counting = {anchor.key: anchor for anchor in self.anchors}
         new: list[Anchor] = []
         for anchor in anchors:
             stamped = replace(anchor, version=self.version + 1)
             old = counting.get(anchor.key)
+            if old is not None and old.origin == "suspect":
+                stamped = replace(stamped, origin="suspect", alarm=stamped.alarm or old.alarm)
             if old is None or not _says_the_same(old, stamped):
                 counting[anchor.key] = stamped
                 new.append(stamped)
@@ -146,8 +149,7 @@ class AnchorSet:
 
 
 def _says_the_same(old: Anchor, new: Anchor) -> bool:
-    kept = old.origin == new.origin or old.origin == "suspect"
-    return old.score == new.score and old.scorer == new.scorer and kept
+    return (old.score, old.scorer, old.origin) == (new.score, new.scorer, new.origin)
 
 
 def anchors_from_groups(

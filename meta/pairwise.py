@@ -76,7 +76,12 @@ def pairs_of(prompts: Sequence[Sequence[Anchor]]) -> Pairs:
 
 
 def accuracy_by_prompt(pairs: Pairs, scores_N: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The accuracy of each prompt that has a pair, shape (P',), in order. NaN scores count as ties."""
+    """The accuracy of each prompt that has a pair, in order.
+
+    Args:
+        pairs: of N responses.
+        scores_N: their scores, NaN where there is none: those pairs count as ties.
+    """
     gap_M = scores_N[pairs.better_M] - scores_N[pairs.worse_M]
     outcome_M = np.where(gap_M > TIE, 1.0, np.where(gap_M < -TIE, 0.0, 0.5))
     if not pairs.count:
