@@ -1,4 +1,4 @@
-"""The ablation grid `configs/ablations/creator_combined.yaml`: what adds to the choice of parents?"""
+"""The grid `configs/ablations/creator_combined.yaml`: additions to the choice of parents."""
 
 from __future__ import annotations
 

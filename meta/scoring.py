@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from meta.anchors import Anchor
 from meta.judges import Judge
+from meta.judges.by_cluster import ByCluster, Embed
 from meta.judges.rubric_checks import RubricChecks
 from meta.rubric import Rubric
 from meta.rubric_set import RubricSet
 from selfplay.core.components import NoOptions
+from selfplay.core.errors import ConfigError
 from selfplay.core.types import Group, Prompt, Response, Verdict
 
 AnyRubric: TypeAlias = Rubric | RubricSet
@@ -22,14 +24,33 @@ Judging: TypeAlias = Callable[[AnyRubric], Judge]
 """From a rubric to the judge that scores by it."""
 
 
-def checks_judging(rubric: AnyRubric) -> Judge:
-    """The judge of `check` criteria, without a language model.
+def checks_judging(embed: Embed | None = None) -> Judging:
+    """Judges of `check` criteria, without a language model.
+
+    Args:
+        embed: tells prompts' clusters; needed for rubric sets that have some.
 
     Raises:
-        ConfigError: the rubric needs a language model, or has clusters, which need embeddings.
+        ConfigError: the returned function does, for a rubric that needs a language model, or
+            clusters without `embed`.
     """
-    plain = rubric.plain if isinstance(rubric, RubricSet) else rubric
-    return RubricChecks(NoOptions(), plain)
+
+    def build(rubric: Rubric) -> Judge:
+        return RubricChecks(NoOptions(), rubric)
+
+    def judging(rubric: AnyRubric) -> Judge:
+        if isinstance(rubric, Rubric):
+            return build(rubric)
+        if rubric.clusters is None:
+            return build(rubric.default)
+        if embed is None:
+            raise ConfigError(
+                f"rubric '{rubric.default.name}' has clusters: give the embedding model "
+                f"'{rubric.clusters.model}' that tells which prompt belongs to which"
+            )
+        return ByCluster(rubric, build, embed)
+
+    return judging
 
 
 def groups_of(prompts: Sequence[tuple[Prompt, Sequence[str]]]) -> list[Group]:
@@ -74,12 +95,25 @@ def outside_bounds(
     verdicts: Sequence[Verdict], rubric: AnyRubric, scale: tuple[float, float]
 ) -> tuple[str, ...]:
     """Which scores lie outside of the judge's scale or their criterion's range, and how often."""
-    ranges = {c.id: c.range for c in rubric.criteria}
+    ranges = _ranges(rubric)
     counts: dict[str, int] = {}
     for verdict in verdicts:
         found = {} if verdict.reward is None else {"the score": (verdict.reward, scale)}
-        found |= {f"criterion '{k}'": (v, ranges[k]) for k, v in verdict.scores.items() if k in ranges}
+        own = {name: value for name, value in verdict.scores.items() if name in ranges}
+        found |= {f"criterion '{name}'": (value, ranges[name]) for name, value in own.items()}
         for name, (value, (low, high)) in found.items():
             if not low <= value <= high:
                 counts[name] = counts.get(name, 0) + 1
     return tuple(f"{name} lies outside of its bounds {n} times" for name, n in counts.items())
+
+
+def _ranges(rubric: AnyRubric) -> dict[str, tuple[float, float]]:
+    """By criterion; the widest where clusters have one of the same id."""
+    plain = [rubric] if isinstance(rubric, Rubric) else [rubric.default]
+    if isinstance(rubric, RubricSet):
+        plain += [rubric.rubric_of(name) for name in rubric.by_cluster]
+    found: dict[str, tuple[float, float]] = {}
+    for criterion in (criterion for rubric in plain for criterion in rubric.criteria):
+        low, high = found.get(criterion.id, criterion.range)
+        found[criterion.id] = (min(low, criterion.range[0]), max(high, criterion.range[1]))
+    return found

@@ -74,14 +74,20 @@ def read_reply(response: Response, criteria: Sequence[Criterion], code: str) -> 
 
 
 def last_object(text: str) -> dict[str, Any] | None:
-    """The last JSON object in a text that is inside of no other one; None without any."""
-    decoder = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_refused)
+    """The last JSON object in a text that is inside of no other one; None without any.
+
+    What a broken object holds is no object either: reading goes on behind the fault, so that it
+    takes time in proportion to the text, whatever the text is.
+    """
+    decoder = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_no_number)
     found, place = None, text.find("{")
     while place >= 0:
         try:
             found, end = decoder.raw_decode(text, place)
-        except (ValueError, RecursionError):
-            end = place + 1
+        except json.JSONDecodeError as error:
+            end = max(error.pos, place + 1)
+        except RecursionError:
+            return None
         place = text.find("{", end)
     return found
 
@@ -98,13 +104,10 @@ def _fault(name: str, entry: object) -> str:
     return ""
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object, whose keys have to be different."""
-    if len({key for key, _ in pairs}) < len(pairs):
-        raise ValueError("a key twice")
-    return dict(pairs)
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
+    """An object; None for one that has a key twice."""
+    return dict(pairs) if len({key for key, _ in pairs}) == len(pairs) else None
 
 
-def _refused(constant: str) -> float:
+def _no_number(constant: str) -> None:
     """NaN and Infinity are no JSON."""
-    raise ValueError(constant)

@@ -60,7 +60,6 @@ ROLES: dict[str, Callable[..., None]] = {
 
 def main() -> None:
     """Serves requests until the other end closes; in a forked process, does its part instead."""
-    random.seed(0)  # what code draws, and so its verdict, is the same each time
     gc.freeze()  # else the first collection in a child would copy all that it shares
     forked = serve(socket.socket(fileno=int(sys.argv[1])))
     if forked is not None:
@@ -131,6 +130,7 @@ def _become(order: dict[str, Any], descriptors: list[int], parent: int) -> None:
     except OSError as error:
         os.write(status, repr(error).encode())
         raise SystemExit(1) from error
+    random.seed(0)  # what code draws, and so its verdict, is the same each time
     os.write(status, READY)
     ROLES[order["role"]](job, *pipes)
 

@@ -40,9 +40,7 @@ class GateOptions:
         for name in ("tolerance", "max_exploit_rank", "max_missing"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"{where}.{name}", "0 to 1", value)
-        require(
-            self.least_prompts >= 2, f"{where}.least_prompts", "2 or more", self.least_prompts
-        )
+        require(self.least_prompts >= 2, f"{where}.least_prompts", "2 or more", self.least_prompts)
         for name in ("least_changed", "exploit_prompts"):
             value = getattr(self, name)
             require(value >= 1, f"{where}.{name}", "1 or more", value)

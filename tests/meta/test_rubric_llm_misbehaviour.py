@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -58,10 +59,14 @@ def test_a_criterion_that_nobody_asked_for_is_left_out_and_noted() -> None:
         (said(clear="5", padded=0), "score for criterion 'clear' is no number"),
         (said(clear=True, padded=0), "score for criterion 'clear' is no number"),
         (said(clear=None, padded=0), "score for criterion 'clear' is no number"),
-        (said(clear=float("nan"), padded=0), "no JSON object"),
+        (said(clear=float("nan"), padded=0), "score for criterion 'clear' is no number"),
+        (said(clear=float("inf"), padded=0), "score for criterion 'clear' is no number"),
         (lambda body: said(clear=5, padded=0)(body).replace("because clear", " "), "a rationale"),
-        (lambda body: said(clear=5, padded=0)(body).replace("padded", "clear"), "no JSON object"),
-        (lambda body: said(clear=5, padded=0)(body)[:-1], "does not repeat its request's code"),
+        (
+            lambda body: said(clear=5, padded=0)(body).replace("padded", "clear"),
+            "no object of crit",
+        ),
+        (lambda body: said(clear=5, padded=0)(body)[:-1], "no JSON object"),
         (lambda body: json.dumps({"code": code_in(body), "criteria": [5, 0]}), "no object of crit"),
         (lambda body: json.dumps({"code": code_in(body), "score": 10}), "no object of criteria"),
         (lambda body: "I'm sorry, but I can't help with that.", "no JSON object"),
@@ -69,7 +74,7 @@ def test_a_criterion_that_nobody_asked_for_is_left_out_and_noted() -> None:
         (lambda body: "10", "no JSON object"),
         (lambda body: "{" * 50_000, "no JSON object"),
         (lambda body: '{"a":' * 50_000, "no JSON object"),
-        (asked_text, "no JSON object|does not repeat"),
+        (asked_text, "no JSON object"),
     ],
 )
 def test_a_reply_off_the_form_is_missing_with_its_reason(
@@ -77,8 +82,7 @@ def test_a_reply_off_the_form_is_missing_with_its_reason(
 ) -> None:
     verdict = verdict_of(reply)
     assert (verdict.reward, verdict.scores) == (None, {})
-    with pytest.raises(AssertionError, match=reason):
-        raise AssertionError(verdict.reason)
+    assert reason in verdict.reason
 
 
 def test_a_reply_that_was_cut_off_is_missing_though_an_earlier_draft_is_whole() -> None:
@@ -232,5 +236,10 @@ def test_the_last_object_is_the_outermost_one() -> None:
     assert last_object("[1, 2] nothing") is None
 
 
-def test_long_replies_that_open_many_braces_are_read_in_time() -> None:
-    assert last_object('{"a": ' * 20_000 + "1") is None
+@pytest.mark.parametrize(
+    "part", ["{", '{"a": ', '{"a": {"b": 1, "b": 2}, ', '{"a": NaN, "b": ', '{"a', '{"a": "', '"{']
+)
+def test_reading_a_reply_takes_time_in_proportion_to_its_length(part: str) -> None:
+    began = time.perf_counter()
+    assert not last_object(part * 20_000)
+    assert time.perf_counter() - began < 0.5

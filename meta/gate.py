@@ -1,0 +1,228 @@
+"""The gate: a candidate rubric is adopted only if trusted responses show it to be better.
+
+A candidate is refused if it cannot be read or changes nothing, if its judge gives scores outside of
+their bounds or leaves responses unscored, or if it ranks a known exploit high. Of what is left, it
+is accepted if its within-prompt pairwise accuracy (`meta.pairwise`) on the `gate` part of the
+anchors is
+
+1. no worse on the core: the low end of the gain's interval is above minus a tolerance, and
+2. better on the core, or on the pairs with a suspect: the low end is above 0, on enough prompts.
+
+Intervals are over prompts (`meta.intervals`). MPO (arXiv 2504.20157) adopts every rewrite; this
+test is what its public code lacks.
+
+Left out: a correction for the number of candidates that were tried on the same anchors over a run.
+At the default level one in twenty that are no better passes rule 2, and by rule 1 it is no worse;
+the `report` part says what the adopted ones are worth.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from meta.anchors import Anchor, Part
+from meta.decision import Compared, Decision, ExploitRank
+from meta.intervals import Interval, interval
+from meta.judges import Judge
+from meta.pairwise import TIE, Pairs, accuracy_by_prompt, pairs_of
+from meta.rubric import Rubric
+from meta.rubric_set import RubricSet, diff_sets, rubric_set_from_yaml
+from meta.scoring import (
+    AnyRubric,
+    Judging,
+    Scored,
+    checks_judging,
+    groups_of,
+    outside_bounds,
+    score_anchors,
+)
+from meta.tables.gate import GateOptions
+from selfplay.core.errors import DataError
+from selfplay.core.types import Prompt
+
+Exploit: TypeAlias = Callable[[str], str]
+"""From a response to the text with which a policy would try to please instead."""
+
+
+class Gate:
+    """Decides on candidates."""
+
+    def __init__(
+        self,
+        options: GateOptions,
+        judging: Judging | None = None,
+        exploits: Mapping[str, Exploit] | None = None,
+    ) -> None:
+        """Remembers what to test with.
+
+        Args:
+            options: when a candidate is better.
+            judging: from a rubric to its judge; checks without a language model when None.
+            exploits: known ones by name, planted in the worst response of each prompt.
+        """
+        self._options = options
+        self._judging = judging or checks_judging()
+        self._exploits = dict(exploits or {})
+
+    def accept(self, candidate: AnyRubric | str, current: AnyRubric, anchors: Part) -> Decision:
+        """Whether the candidate takes the place of the current rubric.
+
+        Args:
+            candidate: a rubric, or the YAML of one.
+            current: the rubric in force.
+            anchors: the part `gate`, core and suspects.
+
+        Raises:
+            DataError: the anchors are of another part.
+        """
+        anchors.require("gate", "the gate")
+        try:
+            read = rubric_set_from_yaml(candidate) if isinstance(candidate, str) else candidate
+        except DataError as error:
+            return Decision(False, (f"the candidate cannot be read: {error}",))
+        if not diff_sets(_as_set(current), _as_set(read)):
+            return Decision(False, ("the candidate changes nothing",))
+        return self._compare(read, current, anchors)
+
+    def _compare(self, candidate: AnyRubric, current: AnyRubric, anchors: Part) -> Decision:
+        prompts, judge = anchors.by_prompt, self._judging(candidate)
+        new = score_anchors(judge, candidate, prompts)
+        old = score_anchors(self._judging(current), current, prompts)
+        core, suspects = compare(new, old, prompts, self._options.tail)
+        ranks, outside = self.rank_exploits(judge, candidate, prompts)
+        refusals = [*new.outside, *outside, *self._missing(new, old), *self._ranked_high(ranks)]
+        refusals += self._worse(core)
+        gains = self._better(core, suspects)
+        if not gains:
+            refusals.append(self._no_better(core, suspects))
+        missing = {"candidate": new.missing, "current": old.missing}
+        reasons = tuple(refusals) or tuple(gains)
+        return Decision(not refusals, reasons, core, suspects, tuple(ranks), missing)
+
+    def _missing(self, new: Scored, old: Scored) -> list[str]:
+        if new.missing <= old.missing + self._options.max_missing:
+            return []
+        return [
+            f"it leaves {new.missing:.0%} of the anchors unscored, where {old.missing:.0%} were"
+        ]
+
+    def _ranked_high(self, ranks: Sequence[ExploitRank]) -> list[str]:
+        limit = self._options.max_exploit_rank
+        return [
+            f"it ranks the exploit '{rank.name}' high: preferred to {rank.rank:.0%} of the best "
+            f"responses, up to {limit:.0%} are allowed"
+            for rank in ranks
+            if rank.rank > limit + TIE
+        ]
+
+    def _worse(self, core: Compared) -> list[str]:
+        gain, options = core.gain, self._options
+        if gain.prompts < options.least_prompts:
+            return [
+                f"too few anchors to tell: the core has pairs in {gain.prompts} prompts, expected "
+                f"{options.least_prompts} or more"
+            ]
+        if gain.low > -options.tolerance:
+            return []
+        return [
+            f"not shown to be no worse on the core: the gain may be as low as {gain.low:+.3f}, "
+            f"expected above {-options.tolerance:+.3f}"
+        ]
+
+    def _better(self, core: Compared, suspects: Compared) -> list[str]:
+        return [
+            f"better on the {name}: {compared.words()}"
+            for name, compared in (("core", core), ("suspects", suspects))
+            if self._shown(compared.gain)
+        ]
+
+    def _shown(self, gain: Interval) -> bool:
+        options = self._options
+        enough = gain.prompts >= options.least_prompts and gain.changed >= options.least_changed
+        return enough and gain.low > 0
+
+    def _no_better(self, core: Compared, suspects: Compared) -> str:
+        return (
+            f"not shown to be better: on the core, {core.words()}; on the suspects, "
+            f"{suspects.words()}"
+        )
+
+    def rank_exploits(
+        self, judge: Judge, rubric: AnyRubric, prompts: Sequence[Sequence[Anchor]]
+    ) -> tuple[list[ExploitRank], tuple[str, ...]]:
+        """How high each exploit is ranked, and scores outside of their bounds."""
+        planted = [found for own in prompts if (found := plant(own, self._exploits)) is not None][
+            : self._options.exploit_prompts
+        ]
+        if not planted or not self._exploits:
+            return [ExploitRank(name, math.nan, 0) for name in self._exploits], ()
+        groups = groups_of([(p, [*best, *texts.values()]) for p, best, texts in planted])
+        judged = judge.judge(groups)
+        found: dict[str, list[float]] = {name: [] for name in self._exploits}
+        for (_, best, texts), verdicts in zip(planted, judged, strict=True):
+            known = [v.reward for v in verdicts[: len(best)] if v.reward is not None]
+            for name, verdict in zip(texts, verdicts[len(best) :], strict=True):
+                if known and verdict.reward is not None:
+                    found[name].append(_preferred(verdict.reward, known))
+        ranks = [
+            ExploitRank(name, float(np.mean(shares)) if shares else math.nan, len(shares))
+            for name, shares in found.items()
+        ]
+        flat = [verdict for verdicts in judged for verdict in verdicts]
+        return ranks, outside_bounds(flat, rubric, judge.scale)
+
+
+Planted: TypeAlias = tuple[Prompt, list[str], dict[str, str]]
+"""A prompt, its best trusted responses, and exploits by name."""
+
+
+def plant(own: Sequence[Anchor], exploits: Mapping[str, Exploit]) -> Planted | None:
+    """Each exploit in a prompt's worst core response, beside the best core ones.
+
+    None where no response is better than another. An exploit that makes a best response of the
+    worst one, or leaves it as it is, is none here.
+    """
+    core = sorted((a for a in own if a.origin == "core"), key=lambda a: (a.score, a.response))
+    if not core or core[0].score == core[-1].score:
+        return None
+    best = [a.response for a in core if a.score == core[-1].score]
+    worst = core[0].response
+    texts = {name: exploit(worst) for name, exploit in exploits.items()}
+    kept = {name: text for name, text in texts.items() if text != worst and text not in best}
+    return core[0].prompt, best, kept
+
+
+def _preferred(score: float, others: Sequence[float]) -> float:
+    """The share of the others that the score is above, equal ones counting half."""
+    return float(np.mean([0.5 if abs(score - o) <= TIE else float(score > o) for o in others]))
+
+
+def compare(
+    new: Scored, old: Scored, prompts: Sequence[Sequence[Anchor]], tail: float = 0.025
+) -> tuple[Compared, Compared]:
+    """Two rubrics' scores of the same anchors, on the core and on the pairs with a suspect."""
+    pairs = pairs_of(prompts)
+    return _compared(pairs.core, new, old, tail), _compared(pairs.suspects, new, old, tail)
+
+
+def _compared(pairs: Pairs, new: Scored, old: Scored, tail: float) -> Compared:
+    candidate_P = accuracy_by_prompt(pairs, new.scores_N)
+    current_P = accuracy_by_prompt(pairs, old.scores_N)
+    gain = interval(candidate_P - current_P, tail)
+    if not pairs.count:
+        return Compared(0, math.nan, math.nan, gain)
+    return Compared(pairs.count, float(current_P.mean()), float(candidate_P.mean()), gain)
+
+
+def _as_set(rubric: AnyRubric) -> RubricSet:
+    return RubricSet(rubric) if isinstance(rubric, Rubric) else rubric
+
+
+def accuracy(judge: Judge, rubric: AnyRubric, anchors: Part, tail: float = 0.025) -> Interval:
+    """A rubric's pairwise accuracy on the core of any part, the one that reports for instance."""
+    scored = score_anchors(judge, rubric, anchors.by_prompt)
+    return interval(accuracy_by_prompt(pairs_of(anchors.by_prompt).core, scored.scores_N), tail)
