@@ -8,6 +8,7 @@ from typing import Any
 
 from meta.tables import judging
 from meta.tables.code import ROWS as CODE
+from meta.tables.verifiers import ROWS as VERIFIERS
 from selfplay.core.checks import check_parameters
 from selfplay.core.components import Choice, NoOptions, Row, component
 from selfplay.core.errors import ConfigError, nearest, require
@@ -135,6 +136,7 @@ JUDGES: Mapping[str, Row] = {
     ),
     **judging.ROWS,
     **CODE,
+    **VERIFIERS,
 }
 """Judges by name. A judge is built as `factory(options, rubric)`, the rubric being None without."""
 

@@ -19,13 +19,11 @@ the `report` part says what the adopted ones are worth.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
-
-import numpy as np
+from collections.abc import Mapping, Sequence
 
 from meta.anchors import Anchor, Part
 from meta.decision import Compared, Decision, ExploitRank
+from meta.exploit_ranks import Exploit, rank_exploits
 from meta.intervals import Interval, interval
 from meta.judges import Judge
 from meta.pairwise import TIE, Pairs, accuracy_by_prompt, pairs_of
@@ -36,16 +34,10 @@ from meta.scoring import (
     Judging,
     Scored,
     checks_judging,
-    groups_of,
-    outside_bounds,
     score_anchors,
 )
 from meta.tables.gate import GateOptions
 from selfplay.core.errors import DataError
-from selfplay.core.types import Prompt
-
-Exploit: TypeAlias = Callable[[str], str]
-"""From a response to the text with which a policy would try to please instead."""
 
 
 class Gate:
@@ -84,7 +76,8 @@ class Gate:
             read = rubric_set_from_yaml(candidate) if isinstance(candidate, str) else candidate
         except DataError as error:
             return Decision(False, (f"the candidate cannot be read: {error}",))
-        if not diff_sets(_as_set(current), _as_set(read)):
+        old, new = _as_set(current), _as_set(read)
+        if old.clusters == new.clusters and not diff_sets(old, new):
             return Decision(False, ("the candidate changes nothing",))
         return self._compare(read, current, anchors)
 
@@ -93,12 +86,12 @@ class Gate:
         new = score_anchors(judge, candidate, prompts)
         old = score_anchors(self._judging(current), current, prompts)
         core, suspects = compare(new, old, prompts, self._options.tail)
-        ranks, outside = self.rank_exploits(judge, candidate, prompts)
+        limit = self._options.exploit_prompts
+        ranks, outside = rank_exploits(judge, candidate, prompts, self._exploits, limit)
         refusals = [*new.outside, *outside, *self._missing(new, old), *self._ranked_high(ranks)]
         refusals += self._worse(core)
         gains = self._better(core, suspects)
-        if not gains:
-            refusals.append(self._no_better(core, suspects))
+        refusals += [] if gains else [_no_better(core, suspects)]
         missing = {"candidate": new.missing, "current": old.missing}
         reasons = tuple(refusals) or tuple(gains)
         return Decision(not refusals, reasons, core, suspects, tuple(ranks), missing)
@@ -122,16 +115,13 @@ class Gate:
     def _worse(self, core: Compared) -> list[str]:
         gain, options = core.gain, self._options
         if gain.prompts < options.least_prompts:
-            return [
-                f"too few anchors to tell: the core has pairs in {gain.prompts} prompts, expected "
-                f"{options.least_prompts} or more"
-            ]
+            found = f"the core has pairs in {gain.prompts} prompts"
+            return [f"too few anchors to tell: {found}, expected {options.least_prompts} or more"]
         if gain.low > -options.tolerance:
             return []
-        return [
-            f"not shown to be no worse on the core: the gain may be as low as {gain.low:+.3f}, "
-            f"expected above {-options.tolerance:+.3f}"
-        ]
+        found = f"the gain may be as low as {gain.low:+.3f}"
+        limit = f"expected above {-options.tolerance:+.3f}"
+        return [f"not shown to be no worse on the core: {found}, {limit}"]
 
     def _better(self, core: Compared, suspects: Compared) -> list[str]:
         return [
@@ -145,60 +135,11 @@ class Gate:
         enough = gain.prompts >= options.least_prompts and gain.changed >= options.least_changed
         return enough and gain.low > 0
 
-    def _no_better(self, core: Compared, suspects: Compared) -> str:
-        return (
-            f"not shown to be better: on the core, {core.words()}; on the suspects, "
-            f"{suspects.words()}"
-        )
 
-    def rank_exploits(
-        self, judge: Judge, rubric: AnyRubric, prompts: Sequence[Sequence[Anchor]]
-    ) -> tuple[list[ExploitRank], tuple[str, ...]]:
-        """How high each exploit is ranked, and scores outside of their bounds."""
-        planted = [found for own in prompts if (found := plant(own, self._exploits)) is not None][
-            : self._options.exploit_prompts
-        ]
-        if not planted or not self._exploits:
-            return [ExploitRank(name, math.nan, 0) for name in self._exploits], ()
-        groups = groups_of([(p, [*best, *texts.values()]) for p, best, texts in planted])
-        judged = judge.judge(groups)
-        found: dict[str, list[float]] = {name: [] for name in self._exploits}
-        for (_, best, texts), verdicts in zip(planted, judged, strict=True):
-            known = [v.reward for v in verdicts[: len(best)] if v.reward is not None]
-            for name, verdict in zip(texts, verdicts[len(best) :], strict=True):
-                if known and verdict.reward is not None:
-                    found[name].append(_preferred(verdict.reward, known))
-        ranks = [
-            ExploitRank(name, float(np.mean(shares)) if shares else math.nan, len(shares))
-            for name, shares in found.items()
-        ]
-        flat = [verdict for verdicts in judged for verdict in verdicts]
-        return ranks, outside_bounds(flat, rubric, judge.scale)
-
-
-Planted: TypeAlias = tuple[Prompt, list[str], dict[str, str]]
-"""A prompt, its best trusted responses, and exploits by name."""
-
-
-def plant(own: Sequence[Anchor], exploits: Mapping[str, Exploit]) -> Planted | None:
-    """Each exploit in a prompt's worst core response, beside the best core ones.
-
-    None where no response is better than another. An exploit that makes a best response of the
-    worst one, or leaves it as it is, is none here.
-    """
-    core = sorted((a for a in own if a.origin == "core"), key=lambda a: (a.score, a.response))
-    if not core or core[0].score == core[-1].score:
-        return None
-    best = [a.response for a in core if a.score == core[-1].score]
-    worst = core[0].response
-    texts = {name: exploit(worst) for name, exploit in exploits.items()}
-    kept = {name: text for name, text in texts.items() if text != worst and text not in best}
-    return core[0].prompt, best, kept
-
-
-def _preferred(score: float, others: Sequence[float]) -> float:
-    """The share of the others that the score is above, equal ones counting half."""
-    return float(np.mean([0.5 if abs(score - o) <= TIE else float(score > o) for o in others]))
+def _no_better(core: Compared, suspects: Compared) -> str:
+    return (
+        f"not shown to be better: on the core, {core.words()}; on the suspects, {suspects.words()}"
+    )
 
 
 def compare(

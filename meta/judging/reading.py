@@ -76,8 +76,8 @@ def read_reply(response: Response, criteria: Sequence[Criterion], code: str) -> 
 def last_object(text: str) -> dict[str, Any] | None:
     """The last JSON object in a text that is inside of no other one; None without any.
 
-    What a broken object holds is no object either: reading goes on behind the fault, so that it
-    takes time in proportion to the text, whatever the text is.
+    What a broken object holds is no object either: reading goes on behind the fault, so that no
+    part of a reply, such as one that a response has led the model to write, is read many times.
     """
     decoder = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_no_number)
     found, place = None, text.find("{")

@@ -1,14 +1,16 @@
 """JSON in a model's text: parsed strictly, whole or out of the last fenced block. Pure functions.
 
-Strictly means by RFC 8259: `NaN` and `Infinity`, which Python's reader takes, are no JSON.
+Strictly means by RFC 8259: `NaN` and `Infinity`, which Python's reader takes, are no JSON. Nor is a
+number taken that is too large for a float, which Python would read as infinite.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 _FENCED = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
 
@@ -20,13 +22,18 @@ def parse_json(text: str) -> Any:
         ValueError: it is none, it is nested too deeply, or a number has too many digits to read.
     """
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError as error:
         raise ValueError("the JSON is nested too deeply") from error
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON that can be read")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else _refuse(digits)
 
 
 def _whole(text: str) -> Any:

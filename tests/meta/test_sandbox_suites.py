@@ -84,17 +84,24 @@ def test_setup_may_use_the_code(sandbox: Sandbox) -> None:
             return 0 if node is None else 1 + length(node.next)
     """
     setup = "first = Node(1)\nfirst.next = Node(2)"
-    tests = ("assert length(first) == 2", "assert first.next.value == 2", "assert length(None) == 0")
+    tests = (
+        "assert length(first) == 2",
+        "assert first.next.value == 2",
+        "assert length(None) == 0",
+    )
     assert suite(sandbox, code, *tests, setup=setup) == SuiteRun(3, 3, False)
 
 
 @pytest.mark.parametrize(
     ("code", "test"),
     [
-        ("def f(x): return x[::-1]", "assert f('añ\U0001f600\ud800') == '\ud800\U0001f600ña'"),
+        ("def f(x): return x[::-1]", "assert f('ñ\U0001f600\\ud800') == '\\ud800\U0001f600ñ'"),
         ("def f(x): return x + 1", "assert f(2**200) == 2**200 + 1"),
         ("def f(x): return 7 ** x", "assert f(20000) == 7 ** 20000"),
-        ("def f(x): return x", "assert f((1, [2.5, None], {3: {4}})) == (1, [2.5, None], {3: {4}})"),
+        (
+            "def f(x): return x",
+            "assert f((1, [2.5, None], {3: {4}})) == (1, [2.5, None], {3: {4}})",
+        ),
         ("def f(x): return x", "assert f(float('inf')) > 0 and f(1j) == 1j and f(b'a') == b'a'"),
         ("def f(x): return x", "assert f(True) is True and f(None) is None"),
         ("def f(x): return (i * i for i in range(x))", "assert list(f(3)) == [0, 1, 4]"),
@@ -217,7 +224,7 @@ def test_code_cannot_change_what_the_tests_expect(sandbox: Sandbox) -> None:
     [
         (("assert f(",), "SyntaxError"),
         (("import no_such_module", "assert f(1)"), "no_such_module"),
-        (("assert f(lambda x: x) == 1",), "function cannot be handed over|cannot be handed"),
+        (("assert f(lambda x: x) == 1",), "function cannot be handed"),
         (("try:\n    f(print)\nexcept Exception:\n    pass",), "cannot be handed"),
         ("x = 1", "no assertion"),
     ],
