@@ -37,7 +37,7 @@ from meta.scoring import (
     score_anchors,
 )
 from meta.tables.gate import GateOptions
-from selfplay.core.errors import DataError
+from selfplay.core.errors import ConfigError, DataError
 
 
 class Gate:
@@ -79,10 +79,16 @@ class Gate:
         old, new = _as_set(current), _as_set(read)
         if old.clusters == new.clusters and not diff_sets(old, new):
             return Decision(False, ("the candidate changes nothing",))
-        return self._compare(read, current, anchors)
+        try:
+            judge = self._judging(read)
+        except ConfigError as error:
+            return Decision(False, (f"the candidate cannot be judged by: {error}",))
+        return self._compare(read, judge, current, anchors)
 
-    def _compare(self, candidate: AnyRubric, current: AnyRubric, anchors: Part) -> Decision:
-        prompts, judge = anchors.by_prompt, self._judging(candidate)
+    def _compare(
+        self, candidate: AnyRubric, judge: Judge, current: AnyRubric, anchors: Part
+    ) -> Decision:
+        prompts = anchors.by_prompt
         new = score_anchors(judge, candidate, prompts)
         old = score_anchors(self._judging(current), current, prompts)
         core, suspects = compare(new, old, prompts, self._options.tail)

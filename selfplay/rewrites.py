@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from creator.rewriting.rewriter import replies_of
 from selfplay.core.seeding import Seed
 from selfplay.core.text import TextModel
 from selfplay.core.types import Chat, Group, Lineage, Now, Prompt, Response, Sampling
@@ -62,14 +63,17 @@ class RecordedRewriter:
     def generate(
         self, chats: Sequence[Chat], sampling: Sampling, seed: Seed
     ) -> list[tuple[Response, ...]]:
-        """As `TextModel.generate`; what the ledger holds is not asked again."""
+        """As `TextModel.generate`; what the ledger holds is not asked again.
+
+        A chat that the model cannot be asked, such as one too long, has no reply.
+        """
         t, label = self._now.round, f"{self._prefix}rewrite:{next(self._calls)}"
         born = Lineage(operator=REWRITING, round=t, policy_version=self._now.policy_version)
         asked = [Prompt(chat, task=REWRITING, lineage=born) for chat in chats]
         for start in range(self._ledger.group_count(t, label), len(asked), self._chunk):
             chunk = slice(start, start + self._chunk)
             began = time.perf_counter()
-            replies = self._model.generate(chats[chunk], sampling, seed.at(start))
+            replies = replies_of(self._model, chats[chunk], sampling, seed.at(start))
             seconds = time.perf_counter() - began
             groups = [
                 Group(prompt, responses, "rewrite", self._now.policy_version)

@@ -20,6 +20,7 @@ from creator.rewriting.reply import read_reply
 from creator.tables.rewriting import RewriteOptions
 from selfplay.core.errors import ModelError
 from selfplay.core.seeding import Seed
+from selfplay.core.text import TextModel
 from selfplay.core.types import Chat, Lineage, Message, Prompt, Response, Sampling
 
 LABEL = "rewriting"
@@ -70,7 +71,8 @@ class Rewriter:
         others = [*self._surroundings.parents] or parents
         requests = [self._request(parent, others, rng) for parent in parents]
         asked = [request.chat for request in requests if isinstance(request, Request)]
-        replies = iter(self._replies(asked, seed.at("replies")))
+        model, drawn = self._surroundings.rewriter, seed.at("replies")
+        replies = iter(replies_of(model, asked, self._sampling, drawn))
         return [
             self._child(request, next(replies), seed.integer())
             if isinstance(request, Request)
@@ -89,22 +91,6 @@ class Rewriter:
         details = self._instruction.details
         detail = rng.choice(details) if details else ""
         return _unfit(parent) or Request(self._instruction.request(chosen, detail), tuple(chosen))
-
-    def _replies(self, chats: Sequence[Chat], seed: Seed) -> list[tuple[Response, ...]]:
-        """The model's replies; `()` for a chat that it cannot be asked, such as one too long.
-
-        A model in process refuses the whole list for one such chat, which halving finds.
-        """
-        if not chats:
-            return []
-        try:
-            return self._surroundings.rewriter.generate(chats, self._sampling, seed)
-        except ModelError:
-            if len(chats) == 1:
-                return [()]
-        half = len(chats) // 2
-        first = self._replies(chats[:half], seed.at("first"))
-        return first + self._replies(chats[half:], seed.at("second"))
 
     def _child(self, request: Request, replies: Sequence[Response], drawn: int) -> Child:
         """The first reply's prompt that can be used, or what is wrong with the first reply."""
@@ -127,6 +113,25 @@ class Rewriter:
             )
         kept = {name: parent.extra[name] for name in self._options.columns if name in parent.extra}
         return Prompt(messages, task=parent.task, extra={**kept, **label}, lineage=lineage)
+
+
+def replies_of(
+    model: TextModel, chats: Sequence[Chat], sampling: Sampling, seed: Seed
+) -> list[tuple[Response, ...]]:
+    """The model's replies; `()` for a chat that it cannot be asked, such as one too long.
+
+    A model in process refuses the whole list for one such chat, which halving finds.
+    """
+    if not chats:
+        return []
+    try:
+        return model.generate(chats, sampling, seed)
+    except ModelError:
+        if len(chats) == 1:
+            return [()]
+    half = len(chats) // 2
+    first = replies_of(model, chats[:half], sampling, seed.at("first"))
+    return first + replies_of(model, chats[half:], sampling, seed.at("second"))
 
 
 def _unfit(prompt: Prompt) -> str:

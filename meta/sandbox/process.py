@@ -73,14 +73,11 @@ class Nursery:
         self._close = weakref.finalize(self, _close, self._channel, self._process)
 
     def start(self, order: dict[str, Any], descriptors: Sequence[int]) -> int:
-        """The id of a process that does as ordered. Raises SandboxError."""
-        try:
-            with self._lock:
-                if self._process.poll() is not None:
-                    self._close()
-                    self._spawn()
-        except OSError as error:
-            raise SandboxError(f"the sandbox's parent process does not start: {error}") from error
+        """The id of a process that does as ordered. Raises SandboxError or OSError."""
+        with self._lock:
+            if self._process.poll() is not None:
+                self._close()
+                self._spawn()
         return self._ask({"start": order}, descriptors)
 
     def end(self, process: int) -> int:
@@ -187,24 +184,21 @@ def jail(
         stdout: its standard output; thrown away when None.
 
     Raises:
-        SandboxError: it could not be started.
+        SandboxError, OSError: it could not be started.
     """
     with ExitStack() as stack:
-        try:
-            folder = Path(tempfile.mkdtemp(prefix="sandbox-")).resolve()
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            status, said = os.pipe()
-            stack.callback(os.close, status)
-            order = {"role": role, "folder": str(folder), "limits": asdict(limits)}
-            with (
-                os.fdopen(said, "wb"),
-                unnamed_file(json.dumps(job).encode()) as written,
-                Path(os.devnull).open("r+b", buffering=0) as nothing,
-            ):
-                streams = [nothing.fileno() if fd is None else fd for fd in (stdin, stdout)]
-                process = nursery.start(order, [*streams, written.fileno(), said, *pipes])
-        except OSError as error:
-            raise SandboxError(f"the sandbox did not start: {error}") from error
+        folder = Path(tempfile.mkdtemp(prefix="sandbox-")).resolve()
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        status, said = os.pipe()
+        stack.callback(os.close, status)
+        order = {"role": role, "folder": str(folder), "limits": asdict(limits)}
+        with (
+            os.fdopen(said, "wb"),
+            unnamed_file(json.dumps(job).encode()) as written,
+            Path(os.devnull).open("r+b", buffering=0) as nothing,
+        ):
+            streams = [nothing.fileno() if fd is None else fd for fd in (stdin, stdout)]
+            process = nursery.start(order, [*streams, written.fileno(), said, *pipes])
         started = Jail(nursery, process, folder, status)
         stack.callback(started.end)
         yield started

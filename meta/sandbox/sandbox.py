@@ -7,7 +7,8 @@ import os
 import platform
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from meta.sandbox.landlock import landlock_version
@@ -93,7 +94,7 @@ class Sandbox:
         Raises:
             SandboxError: the sandbox failed, not the program.
         """
-        with ExitStack() as stack:
+        with ExitStack() as stack, _blamed_on_the_sandbox():
             given = stack.enter_context(unnamed_file(stdin.encode(errors="replace")))
             read, write = _pipe(stack)
             job, streams = {"code": code}, (given.fileno(), write)
@@ -120,7 +121,7 @@ class Sandbox:
             "setup": tests.setup,
             "entry": tests.entry_point,
         }
-        with ExitStack() as stack:
+        with ExitStack() as stack, _blamed_on_the_sandbox():
             read, results = _pipe(stack)
             with ExitStack() as handed_over:
                 requests = _both(handed_over)
@@ -142,6 +143,15 @@ def _unsupported() -> str:
     if not sys.platform.startswith("linux") or not known_architecture():
         return f"found {sys.platform} on {platform.machine()}"
     return "" if landlock_version() else "this kernel has no Landlock, or not switched on"
+
+
+@contextmanager
+def _blamed_on_the_sandbox() -> Iterator[None]:
+    """Turns what the system refuses to the sandbox, such as space, into a SandboxError."""
+    try:
+        yield
+    except OSError as error:
+        raise SandboxError(f"the sandbox did not start: {error}") from error
 
 
 def _pipe(stack: ExitStack) -> tuple[int, int]:

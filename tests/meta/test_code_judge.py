@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,12 +32,14 @@ def group(extra: dict[str, Any], *texts: str) -> Group:
 
 
 @pytest.fixture(scope="module")
-def judged() -> Iterator[Judged]:
+def judged() -> Judged:
     try:
-        judges = {binary: CodeJudge(CodeOptions(binary=binary, limits=LIMITS)) for binary in (0, 1)}
+        judges = {
+            binary: CodeJudge(CodeOptions(binary=binary, limits=LIMITS)) for binary in (False, True)
+        }
     except ResourceError as error:
         pytest.skip(f"no sandbox on this machine: {error}")
-    yield lambda extra, *texts, binary=True: judges[binary].judge([group(extra, *texts)])[0]
+    return lambda extra, *texts, binary=True: judges[binary].judge([group(extra, *texts)])[0]
 
 
 def test_only_code_that_passes_all_tests_is_worth_one(judged: Judged) -> None:

@@ -351,10 +351,10 @@ def test_many_threads_may_use_one_sandbox(sandbox: Sandbox) -> None:
 
 def test_descriptors_and_folders_do_not_pile_up(sandbox: Sandbox) -> None:
     run(sandbox, "")
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for code in ("print(1)", "import os; os._exit(0)", "while True: print('x' * 9999)"):
         run(sandbox, code)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_lost_parent_process_is_started_again(sandbox: Sandbox) -> None:

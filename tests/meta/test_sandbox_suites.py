@@ -113,7 +113,7 @@ def test_setup_may_use_the_code(sandbox: Sandbox) -> None:
         ),
         (
             "from collections import *\ndef f(x): return Counter(x), OrderedDict(a=1), deque(x)",
-            "from collections import *\nassert f('aab') == (Counter('aab'), {'a': 1}, deque('aab'))",
+            "from collections import *\nassert f('aa') == (Counter('aa'), {'a': 1}, deque('aa'))",
         ),
         ("from typing import *\ndef f(x: List[int]): return x", "assert f([1]) == [1]"),
         ("def f(x, *, key=0): return x + key", "assert f(1, key=2) == 3"),
@@ -123,13 +123,17 @@ def test_setup_may_use_the_code(sandbox: Sandbox) -> None:
         ("def sum(a, b): return a * b", "assert sum(10, 15) == 150"),
         ("def f(x): return x\ndef sorted(x): return [1, 2]", "assert sorted(f([2, 1])) == [1, 2]"),
         (
-            "class Stack(list):\n    pass\nclass S:\n    def __init__(self): self.items = []\n"
-            "    def push(self, x): self.items.append(x)\n    def __len__(self): return 5",
+            """
+            class S:
+                def __init__(self): self.items = []
+                def push(self, x): self.items.append(x)
+                def __len__(self): return 5
+            """,
             "s = S()\ns.push(1)\nassert len(s) == 5 and s.items == [1] and s == s",
         ),
         (
             "class MyError(ValueError): pass\ndef f(x): raise MyError('bad')",
-            "try:\n    f(1)\nexcept ValueError as error:\n    found = str(error)\nassert found == 'bad'",
+            "try:\n    f(1)\nexcept ValueError as e:\n    found = str(e)\nassert found == 'bad'",
         ),
     ],
 )
@@ -137,55 +141,135 @@ def test_honest_code_passes(sandbox: Sandbox, code: str, test: str) -> None:
     assert suite(sandbox, code, test, "pass") == SuiteRun(2, 2, False)
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "",
-        "this is not code",
-        "import sys; sys.exit(0)",
-        "import os; os._exit(0)",
-        "def f(x):\n    import sys; sys.exit(0)",
-        "def f(x):\n    import os; os._exit(0)",
-        "raise SystemExit",
-        "def f(x): raise SystemExit",
-        "def f(x): raise KeyboardInterrupt",
-        "print('ok'); print('2 passed'); print('{\"passed\": true}')",
-        "f = None",
-        "class Same(list):\n    def __eq__(self, other): return True\n    def __ne__(self, other): return "
-        "False\n    __hash__ = None\ndef f(x): return Same([9])",
-        "class Any:\n    def __eq__(self, other): return True\ndef f(x): return Any()",
-        "class Sly(int):\n    def __eq__(self, other): return True\ndef f(x): return Sly(4)",
-        "class Sly:\n    __class__ = list\n    def __eq__(self, other): return True\n"
-        "def f(x): return Sly()",
-        "import builtins\nbuiltins.AssertionError = None\nbuiltins.sorted = lambda x: [1, 2, 3]\n"
-        "def f(x): return x * 2 or 1",
-        "import unittest, sys\nsys.settrace(lambda *a: None)\nsys.modules.clear()\n",
-        "import gc, os\ntexts = [o for o in gc.get_objects() if 'f([3, 1, 2])' in repr(o)[:500]]\n"
-        "def f(x): return texts[0]",
-        "def f(x):\n    import inspect\n    return [g.f_globals for g in inspect.stack()] and True",
-        "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\n",
-        "import os\nfor d in range(3, 20):\n    try: os.write(d, b'{\"passed\": true}\\n' * 9)\n"
-        "    except OSError: pass\n",
-        "import os, json\nm = json.dumps({'value': [1, 2, 3], 'changed': {}}).encode()\n"
-        "for d in range(3, 20):\n    try: os.write(d, (len(m).to_bytes(4, 'big') + m) * 3)\n"
-        "    except OSError: pass\ndef f(x): return 1",
-        "import os\nfor d in range(3, 20):\n    try: os.write(d, b'\\xff' * 9)\n"
-        "    except OSError: pass\ndef f(x): return sorted(x)",
-        "def f(x):\n    a = []\n    a.append(a)\n    return a",
-        "def f(x): return [[]] * 10**7",
-        "x = []\nfor _ in range(10**5): x = [x]\ndef f(y): return x",
-        "import sys\nsys.setrecursionlimit(10**9)\ndef f(x): return f(x)",
-        "def f(x): return 'x' * 10**9",
-        "class E(BaseException): pass\ndef f(x): raise E",
-        "class E(Exception):\n    def __str__(self): raise E\ndef f(x): raise E",
-        "import solution\ndef __getattr__(name): return sorted",
-        "import meta.sandbox.candidate as c\nc.Candidate.answer = lambda *_: {'value': True}",
-        "import meta.sandbox.candidate as c\nc.Candidate.answer = lambda *_: {'error': 1}",
-        "import meta.sandbox.candidate as c\nc.encode = lambda *_: {'decimal': 'x'}\ndef f(x): pass",
-        "import meta.sandbox.candidate as c\nc.encode = lambda *_: {'range': [1]}\ndef f(x): pass",
-        "import meta.sandbox.candidate as c\nc.encode = lambda *_: {'handle': {}}\ndef f(x): pass",
-    ],
-)
+CHEATS = {
+    "no code": "",
+    "no Python": "this is not code",
+    "exit at once": "import sys; sys.exit(0)",
+    "end at once": "import os; os._exit(0)",
+    "raise SystemExit": "raise SystemExit",
+    "exit when called": "def f(x): raise SystemExit(0)",
+    "end when called": "import os\ndef f(x): os._exit(0)",
+    "interrupt": "def f(x): raise KeyboardInterrupt",
+    "say so": """print('ok'); print('3 passed'); print('{"passed": true}')""",
+    "no function": "f = None",
+    "equal list": """
+        class Same(list):
+            def __eq__(self, other): return True
+            def __ne__(self, other): return False
+            __hash__ = None
+        def f(x): return Same([9])
+    """,
+    "equal number": """
+        class Sly(int):
+            def __eq__(self, other): return True
+            def __ne__(self, other): return False
+        def f(x): return Sly(4)
+    """,
+    "equal object": """
+        class Any:
+            def __eq__(self, other): return True
+            def __ne__(self, other): return False
+        def f(x): return Any()
+    """,
+    "disguised object": """
+        class Sly:
+            __class__ = list
+            def __eq__(self, other): return True
+            def __ne__(self, other): return False
+        def f(x): return Sly()
+    """,
+    "patched built-ins": """
+        import builtins
+        builtins.AssertionError = None
+        builtins.sorted = lambda x: [1, 2, 3]
+        def f(x): return x * 2 or 1
+    """,
+    "cleared modules": """
+        import sys
+        sys.settrace(lambda *a: None)
+        sys.modules.clear()
+    """,
+    "search memory": """
+        import gc
+        texts = [o for o in gc.get_objects() if "== [1, 2, 3]" in repr(o)[:500]]
+        def f(x): return [1, 2, 3] if texts else None
+    """,
+    "search the stack": """
+        import inspect
+        def f(x): return any("[1, 2, 3]" in repr(i.frame.f_locals) for i in inspect.stack()) and x
+    """,
+    "search files": """
+        import os
+        def f(x): return [open(name).read() for name in os.listdir() + os.listdir("/tmp")]
+    """,
+    "kill the parent": """
+        import os
+        os.kill(os.getppid(), 9)
+    """,
+    "forge results": """
+        import os
+        for descriptor in range(3, 20):
+            try:
+                os.write(descriptor, b'{"passed": true}\\n' * 9)
+            except OSError:
+                pass
+    """,
+    "forge unreadable replies": """
+        import os
+        for descriptor in range(3, 20):
+            try:
+                os.write(descriptor, b"\\xff" * 9)
+            except OSError:
+                pass
+        def f(x): return sorted(x)
+    """,
+    "circle": """
+        def f(x):
+            x.append(x)
+            return x
+    """,
+    "too large": "def f(x): return [[]] * 10**7",
+    "too deep": """
+        x = []
+        for _ in range(10**5):
+            x = [x]
+        def f(y): return x
+    """,
+    "crash": "import sys\nsys.setrecursionlimit(10**9)\ndef f(x): return f(x)",
+    "out of memory": "def f(x): return 'x' * 10**9",
+    "raise what is no Exception": "class E(BaseException): pass\ndef f(x): raise E",
+    "raise what has no text": """
+        class E(Exception):
+            def __str__(self): raise E
+        def f(x): raise E
+    """,
+    "patch the answers": """
+        import meta.sandbox.candidate as c
+        c.Candidate.answer = lambda *_: {"value": True, "changed": {}}
+    """,
+    "patch the errors": """
+        import meta.sandbox.candidate as c
+        c.Candidate.answer = lambda *_: {"error": 1}
+    """,
+    "impossible number": """
+        import meta.sandbox.candidate as c
+        c.encode = lambda *_: {"decimal": "x"}
+        def f(x): pass
+    """,
+    "impossible kind": """
+        import meta.sandbox.candidate as c
+        c.encode = lambda *_: {"range": [1]}
+        def f(x): pass
+    """,
+    "impossible handle": """
+        import meta.sandbox.candidate as c
+        c.encode = lambda *_: {"handle": {}}
+        def f(x): pass
+    """,
+}
+
+
+@pytest.mark.parametrize("code", CHEATS.values(), ids=CHEATS)
 def test_what_does_not_solve_the_task_passes_nothing(sandbox: Sandbox, code: str) -> None:
     tests = (
         "assert f([3, 1, 2]) == [1, 2, 3]",

@@ -57,7 +57,7 @@ class _Place:
 def _broken(value: Any, schema: Schema, place: _Place) -> Iterator[str]:
     if isinstance(schema, bool):
         if not schema:
-            yield "/".join(place.path)
+            yield "/".join(place.path) or "false"
         return
     for keyword, asked in schema.items():
         here = place.down(keyword)

@@ -1,0 +1,166 @@
+"""The reviewer that needs no language model: it edits `check` criteria by what the anchors say.
+
+Each step tries every edit (`meta.reviewers.edits`) on the `propose` anchors and measures by how
+much the within-prompt pairwise accuracy changes, core and suspects together. Of the edits it takes
+the one whose gain's low end is highest, if that is above 0; ends are those of t-intervals over
+prompts, widened for the number of edits tried (Bonferroni), so that noise alone proposes nothing.
+Steps follow until none helps or `max_edits` is reached. A greedy forward and backward search as in
+stepwise regression, on the figure that the gate tests.
+
+The seed draws the prompts where there are more than it looks at. Criteria that it must not edit,
+those of kind `judge` and those on denied checks, it cannot edit around either, since it must not
+know what they say: their part of the score is left out of what it measures, and it changes the
+rest as if they were silent.
+
+Left out: several edits that help only together, and free texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meta.anchors import Anchor
+from meta.intervals import Interval, interval
+from meta.pairwise import Pairs, accuracy_by_prompt, pairs_of
+from meta.reviewers import Evidence, Proposal
+from meta.reviewers.catalogue import Measure, catalogue, denied_checks, measure_of
+from meta.reviewers.edits import edits_of
+from meta.rubric import Rubric
+from meta.rubric_diff import diff
+from meta.tables.reviewers import StatisticalOptions
+from selfplay.core.checks import check_parameters, run_check
+from selfplay.core.errors import DataError
+from selfplay.core.seeding import Seed
+
+LEAST_PROMPTS = 8
+"""Prompts with a pair, below which nothing is proposed."""
+MAX_INAPPLICABLE = 0.02
+"""A measure that does not apply to more of the responses is no candidate: it would unscore them."""
+
+
+class StatisticalReviewer:
+    """Proposes edits of `check` criteria."""
+
+    def __init__(self, options: StatisticalOptions) -> None:
+        self._options = options
+        self._denied = denied_checks(options.deny)
+
+    def propose(self, evidence: Evidence, seed: Seed) -> Proposal:
+        """The rubric in force with up to `max_edits` edits, or none with the reason."""
+        table = Table(self._drawn(evidence.anchors.by_prompt, seed), self._denied)
+        if table.prompts < LEAST_PROMPTS:
+            return Proposal(
+                None,
+                f"too few anchors to propose from: {table.prompts} prompts with a better and a "
+                f"worse response, expected {LEAST_PROMPTS} or more",
+            )
+        texts, common = table.texts, self._options.common
+        found = catalogue(texts, self._denied, common)
+        measures = [measure for measure in found if table.applies(measure)]
+        best, tried = evidence.rubric, 0
+        for _ in range(self._options.max_edits):
+            step = self._step(table, best, measures)
+            tried += step.tried
+            if step.rubric is None:
+                break
+            best = step.rubric
+        return _proposal(table, evidence.rubric, best, tried)
+
+    def _drawn(self, prompts: Sequence[Sequence[Anchor]], seed: Seed) -> list[Sequence[Anchor]]:
+        limit = self._options.max_prompts
+        if len(prompts) <= limit:
+            return list(prompts)
+        drawn = seed.numpy().choice(len(prompts), size=limit, replace=False)
+        return [prompts[int(i)] for i in sorted(drawn)]
+
+    def _step(self, table: Table, rubric: Rubric, measures: Sequence[Measure]) -> Step:
+        """The edit with the highest low end, if one is above 0; the first of equal ones."""
+        edits = list(edits_of(rubric, measures, self._denied, self._options.weights))
+        before_P = table.accuracy_P(rubric)
+        tail = self._options.level / max(len(edits), 1)
+        best, highest = None, 1e-9
+        for edit in edits:
+            low = interval(table.accuracy_P(edit) - before_P, tail).low
+            if low > highest:
+                best, highest = edit, low
+        return Step(best, len(edits))
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step found."""
+
+    rubric: Rubric | None
+    tried: int
+    """Edits."""
+
+
+class Table:
+    """The degree of every measure on every anchor, computed when first asked for."""
+
+    def __init__(self, prompts: Sequence[Sequence[Anchor]], denied: Iterable[str]) -> None:
+        self._anchors = [anchor for own in prompts for anchor in own]
+        self._pairs: Pairs = pairs_of(prompts)
+        self._denied = frozenset(denied)
+        self._degrees: dict[str, NDArray[np.float64]] = {}
+        self.texts = [[anchor.response for anchor in own] for own in prompts]
+
+    @property
+    def prompts(self) -> int:
+        """Prompts with a pair."""
+        return len(np.unique(self._pairs.prompt_M))
+
+    def applies(self, measure: Measure) -> bool:
+        """Whether the check says something of nearly all responses, and not always the same."""
+        degrees_N = self._degrees_N(measure)
+        known_N = degrees_N[~np.isnan(degrees_N)]
+        enough = len(known_N) >= (1.0 - MAX_INAPPLICABLE) * len(degrees_N)
+        return bool(enough and known_N.size and known_N.min() < known_N.max())
+
+    def accuracy_P(self, rubric: Rubric) -> NDArray[np.float64]:
+        """Pairwise accuracy by prompt of what the usable criteria say, shape (P,)."""
+        scores_N = np.zeros(len(self._anchors))
+        for criterion in rubric.criteria:
+            if criterion.kind == "check" and criterion.check not in self._denied:
+                sign = -1.0 if criterion.sign == "deduction" else 1.0
+                scores_N = scores_N + sign * criterion.weight * self._degrees_N(
+                    measure_of(criterion)
+                )
+        return accuracy_by_prompt(self._pairs, scores_N)
+
+    def _degrees_N(self, measure: Measure) -> NDArray[np.float64]:
+        """NaN where the check does not apply."""
+        if measure.key not in self._degrees:
+            parameters = check_parameters(measure.check, measure.params, "reviewer")
+            degrees = [self._degree(measure.check, parameters, a) for a in self._anchors]
+            self._degrees[measure.key] = np.array(degrees, dtype=np.float64)
+        return self._degrees[measure.key]
+
+    @staticmethod
+    def _degree(check: str, parameters: object, anchor: Anchor) -> float:
+        try:
+            return run_check(check, parameters, anchor.response, anchor.prompt)
+        except DataError:
+            return np.nan
+
+
+def _proposal(table: Table, rubric: Rubric, best: Rubric, tried: int) -> Proposal:
+    before_P, after_P = table.accuracy_P(rubric), table.accuracy_P(best)
+    gain: Interval = interval(after_P - before_P)
+    accuracy = f"pairwise accuracy {float(before_P.mean()):.3f}"
+    if best is rubric:
+        return Proposal(
+            None,
+            f"none of {tried:,} edits is shown to help on {gain.prompts:,} prompts of the "
+            f"anchors ({accuracy})",
+        )
+    words = "; ".join(diff(rubric, best).words())
+    return Proposal(
+        replace(best, version=rubric.version + 1),
+        f"{words}. On {gain.prompts:,} prompts of the anchors, {accuracy} to "
+        f"{float(after_P.mean()):.3f} ({gain.low:+.3f} to {gain.high:+.3f}), {tried:,} edits tried",
+    )
