@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from creator.tables import choosers, estimators, gates, retention, rewriting, samplers
+from creator.tables.replay import ReplayOptions
 from creator.tables.retention import PoolOptions
 from creator.tables.training import TRAINABLE, TrainingOptions
 from selfplay.core.components import Choice, NoOptions, Row, Table, component, components
@@ -135,6 +136,8 @@ class CreatorConfig:
     `packaged` (MiniLM)."""
     pool: PoolOptions = field(default_factory=PoolOptions)
     """Which of the prompts that were asked stay available as parents."""
+    replay: ReplayOptions = field(default_factory=ReplayOptions)
+    """Robust PLR: learn from replays alone."""
     warm_up: int = 0
     """Rounds of originals alone, before anything is evolved."""
     bootstrap: int | None = None

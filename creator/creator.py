@@ -21,11 +21,15 @@ from creator.memory import Eligible, History, Memory
 from creator.operators import Child, Operator
 from creator.pool_index import numbers
 from creator.samplers.candidates import Sampler
+from creator.samplers.replay import replays
 from creator.shelf import Shelf
 from creator.surroundings import Surroundings, Turn
 from creator.yields import Cohort, Judged, Yields, operator_metrics
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Composition, Group, Now, Prompt, Rejection
+
+REPLAYED = "replayed"
+"""The metric that counts the prompts of a round that come from the pool as they are."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,13 @@ class Drawn:
     originals: Sequence[Prompt]
     parents: Sequence[Prompt]
     rejections: Sequence[Rejection]
+    replayed: Sequence[Prompt] = ()
+    """Prompts of the pool that are asked again; there is nothing else then."""
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
         """Children first."""
-        return (*self.children.values(), *self.originals)
+        return (*self.children.values(), *self.originals, *self.replayed)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -60,6 +66,7 @@ class Drawn:
             "originals": float(len(self.originals)),
             "rejected": float(len(self.rejections)),
             "parents": float(len(self.parents)),
+            REPLAYED: float(len(self.replayed)),
         }
 
 
@@ -136,7 +143,11 @@ class Creator:
             previous = turn.estimate(asked, self._config.fresh_samples)
         measured = self._memory.measure(now.round, previous)
         eligible = self._memory.eligible(now, measured)
-        drawn = self._draw(eligible, originals, self._config.batch, now, seed)
+        replay, size = self._config.replay, self._config.batch
+        if replay.enabled and replays(len(eligible), replay, seed.at("replay").numpy()):
+            drawn = self._replayed(eligible, size, seed.at("parents"))
+        else:
+            drawn = self._draw(eligible, originals, size, now, seed)
         metrics = drawn.metrics | mean_difficulty(drawn.prompts, self._surroundings.spaces)
         if cohorts := self._cohorts(now):
             tried = (drawn.prompts, drawn.rejections)
@@ -163,6 +174,11 @@ class Creator:
         eligible = self._memory.eligible(now, measured)
         asked = frozenset(group.prompt.id for group in groups)
         return self._draw(eligible, originals, count, now, seed, asked)
+
+    def _replayed(self, eligible: Eligible, count: int, seed: Seed) -> Drawn:
+        """Up to `count` prompts of the pool itself, drawn by their values."""
+        places = self._sample(eligible.columns, count, seed.numpy())
+        return Drawn({}, [], [], [], replayed=eligible.prompts.read(places))
 
     def _draw(
         self,

@@ -21,16 +21,18 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from meta.yaml_text import Lines, at_line, read_yaml
 from selfplay.core.checks import check_parameters
 from selfplay.core.errors import DataError, SelfplayError, nearest
+
+T = TypeVar("T")
 
 MAX_CRITERIA = 24
 """A rubric's bound: more criteria than this are noise to a judge and a drift of the scale."""
@@ -191,11 +193,20 @@ def read_rubric(path: Path) -> Rubric:
     Raises:
         DataError: the file is absent, or is no rubric.
     """
+    return read_file(path, rubric_from_yaml)
+
+
+def read_file(path: Path, parse: Callable[[str], T]) -> T:
+    """What `parse` makes of the file's text.
+
+    Raises:
+        DataError: the file is absent, or `parse` refuses it; names the file.
+    """
     if not path.is_file():
         siblings = [p.name for p in path.parent.glob("*.y*ml")]
         raise DataError(f"rubric {path}: there is no such file; {nearest(path.name, siblings)}")
     try:
-        return rubric_from_yaml(path.read_text(encoding="utf-8"))
+        return parse(path.read_text(encoding="utf-8"))
     except (DataError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: {error}") from error
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from meta.clusters import Cluster, Clusters
@@ -25,6 +26,7 @@ from meta.rubric import (
     arguments,
     criteria_from,
     criterion_as_dict,
+    read_file,
     write_yaml,
 )
 from meta.rubric_diff import RubricDiff, diff
@@ -118,6 +120,15 @@ def rubric_set_from_yaml(text: str) -> RubricSet:
     default = Rubric(criteria_from(given.pop("criteria", None), "criteria", lines), **given)
     clusters = _clusters(content["clusters"]) if "clusters" in content else None
     return RubricSet(default, clusters, _by_cluster(content.get("by_cluster", {}), lines))
+
+
+def read_rubric_set(path: Path) -> RubricSet:
+    """The rubric set, or the plain rubric, in a YAML file.
+
+    Raises:
+        DataError: the file is absent, or is neither.
+    """
+    return read_file(path, rubric_set_from_yaml)
 
 
 def _by_cluster(content: object, lines: Lines) -> dict[str, tuple[Criterion, ...]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from creator.coaching import lesson_of
-from creator.creator import Creator
+from creator.creator import REPLAYED, Creator
 from creator.shelf import Shelf
 from creator.surroundings import Turn
 from meta.meta import Meta
@@ -250,10 +250,14 @@ def learn(game: Game, t: int) -> Iterator[Progress]:
 def lesson(game: Game, t: int) -> list[Group]:
     """What round t's learning stage is handed: its judged groups, and the baselines beside.
 
+    Nothing, where only replays are learned from and the round looked at new prompts (robust PLR).
     Where a round is refilled, groups whose rewards are all equal have made place for others. Where
     the rewriter learns and is the solver's network, its rewarded requests are among them.
     """
     groups = game.ledger.groups(t, TRAIN)
+    looked = not game.ledger.stage_metrics(t, "compose").get(REPLAYED)
+    if game.config.creator.replay.enabled and looked:
+        return []
     if game.config.solver.refill:
         groups = [group for group in groups if is_mixed(group)]
     requests = writing_lesson(game.ledger, t) if game.config.creator.trains_policy else []

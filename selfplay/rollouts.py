@@ -13,6 +13,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Protocol
 
+from meta.judging.wins import comparisons_in
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Probe, Prompt, Purpose, Response, Sampling, Verdict
 from selfplay.events import Listener, Progress, nobody
@@ -158,6 +159,8 @@ class Rollouts:
             seconds = time.perf_counter() - began
             with self._ledger.transaction():
                 self._ledger.add_verdicts(t, label, first, verdicts, judge.fingerprint)
+                compared = [comparisons_in(found, judge.fingerprint) for found in verdicts]
+                self._ledger.add_comparisons(t, label, first, compared)
                 self._ledger.add_cost(t, label, "judge", seconds)
             yield Progress(t, label, first + len(chunk), len(groups))
 

@@ -188,6 +188,12 @@ class RunConfig:
         check_together(self.model, self.solver)
         if self.creator.trains_policy:
             check_reference(self.solver, "solver")
+        if self.creator.replay.enabled:
+            found = f"solver.refill={self.solver.refill}, creator.training.enabled="
+            found += str(self.creator.training.enabled).lower()
+            alone = not self.solver.refill and not self.creator.training.enabled
+            expected = "no refills and no rewriter that learns, which learn from new prompts"
+            require(alone, "creator.replay.enabled", expected, found)
         require(self.rounds >= 0, "rounds", "0 or more", self.rounds)
         require(self.chunk >= 1, "chunk", "1 or more", self.chunk)
         require(0 <= self.max_missing <= 1, "max_missing", "a share", self.max_missing)

@@ -184,23 +184,3 @@ ROWS: dict[str, Row] = {
     ),
 }
 """Every sampler."""
-
-
-@dataclass(frozen=True)
-class ReplayOptions:
-    """When robust PLR replays what it knows, and when it looks at something new."""
-
-    probability: float = 0.5
-    """q: of a replay, once the buffer is warm."""
-    warm: float = 1.0
-    """Share of its capacity that the buffer holds when it is warm."""
-
-    def check(self, where: str) -> None:
-        """Refuses impossible values.
-
-        Raises:
-            ConfigError: a value outside its range.
-        """
-        for name in ("probability", "warm"):
-            value = getattr(self, name)
-            require(0 <= value <= 1, f"{where}.{name}", "from 0 to 1", value)

@@ -62,13 +62,13 @@ class DirectScore(ByProbability):
         return user(_FRAME.format(quality=self._quality, shown=shown))
 
 
-def expected_rating(shares_R: NDArray[np.float64]) -> float:
+def expected_rating(shares_K: NDArray[np.float64]) -> float:
     """Σ i·P(i).
 
     Args:
-        shares_R: shape (10,): the probability of each rating, from 1 up; they sum to 1.
+        shares_K: shape (10,): the probability of each rating, from 1 up; they sum to 1.
     """
-    return float(shares_R @ np.arange(1, HIGHEST + 1))
+    return float(shares_K @ np.arange(1, HIGHEST + 1))
 
 
 def rescaled(rating: float) -> float:

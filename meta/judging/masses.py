@@ -31,7 +31,7 @@ class Masses:
     """What a model answers to one chat, among the candidates."""
 
     shares: NDArray[np.float64]
-    """Shape (C,): probabilities that sum to 1."""
+    """Shape (K,): probabilities that sum to 1."""
     mass: float
     """Probability of all candidates together."""
 
@@ -44,7 +44,7 @@ def masses(
     Args:
         model: in process.
         chats: equal ones are asked once.
-        candidates: texts, C of them, different from one another.
+        candidates: texts, K of them, different from one another.
         least: a mass below it is no answer.
 
     Raises:
@@ -59,8 +59,8 @@ def masses(
     def ask(some: Sequence[Chat]) -> list[Masses | str]:
         repeated = [chat for chat in some for _ in given]
         found = model.logprobs(repeated, [*given] * len(some))
-        totals_BC = np.array([logps.sum(dtype=np.float64) for logps in found])
-        return [read_masses(row, ids, least) for row in totals_BC.reshape(len(some), len(given))]
+        totals_BK = np.array([logps.sum(dtype=np.float64) for logps in found])
+        return [read_masses(row, ids, least) for row in totals_BK.reshape(len(some), len(given))]
 
     different = list(dict.fromkeys(chats))
     known = dict(zip(different, one_by_one(different, ask), strict=True))
@@ -68,36 +68,36 @@ def masses(
 
 
 def read_masses(
-    logps_C: NDArray[np.float64], ids: Sequence[Sequence[int]], least: float
+    logps_K: NDArray[np.float64], ids: Sequence[Sequence[int]], least: float
 ) -> Masses | str:
     """The shares of the candidates, or why there are none.
 
     Args:
-        logps_C: log-probability (nats) of each candidate's tokens after the chat.
+        logps_K: log-probability (nats) of each candidate's tokens after the chat.
         ids: each candidate's tokens.
         least: a mass below it is no answer.
     """
-    if np.isnan(logps_C).any():
+    if np.isnan(logps_K).any():
         return "the model's log-probabilities are not numbers"
-    alone_C = exclusive(logps_C, ids)
-    highest = alone_C.max()
-    mass = float(np.exp(alone_C).sum())
+    alone_K = exclusive(logps_K, ids)
+    highest = alone_K.max()
+    mass = float(np.exp(alone_K).sum())
     if np.isneginf(highest) or mass < least:
         return f"the model answers with none of the expected texts (their mass is below {least:g})"
-    weights_C = np.exp(alone_C - highest)
-    return Masses(weights_C / weights_C.sum(), mass)
+    weights_K = np.exp(alone_K - highest)
+    return Masses(weights_K / weights_K.sum(), mass)
 
 
-def exclusive(logps_C: NDArray[np.float64], ids: Sequence[Sequence[int]]) -> NDArray[np.float64]:
-    """Shape (C,), nats: of answering with a candidate and with none that it begins."""
-    alone_C = np.array(logps_C, dtype=np.float64)
+def exclusive(logps_K: NDArray[np.float64], ids: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    """Shape (K,), nats: of answering with a candidate and with none that it begins."""
+    alone_K = np.array(logps_K, dtype=np.float64)
     for c in sorted(range(len(ids)), key=lambda c: -len(ids[c])):
         longer = [k for k in range(len(ids)) if k != c and [*ids[k][: len(ids[c])]] == [*ids[c]]]
-        if longer and np.isfinite(logps_C[c]):
+        if longer and np.isfinite(logps_K[c]):
             # Rounding may leave less than nothing.
-            taken = min(float(np.exp(alone_C[longer] - logps_C[c]).sum()), 1.0)
-            alone_C[c] = logps_C[c] + np.log1p(-taken) if taken < 1.0 else -np.inf
-    return alone_C
+            taken = min(float(np.exp(alone_K[longer] - logps_K[c]).sum()), 1.0)
+            alone_K[c] = logps_K[c] + np.log1p(-taken) if taken < 1.0 else -np.inf
+    return alone_K
 
 
 def _token_ids(model: ScoringModel, candidates: Sequence[str]) -> list[list[int]]:

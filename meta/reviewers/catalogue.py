@@ -63,8 +63,16 @@ class Measure:
 
     def words(self) -> str:
         """What is asked, for the text of a criterion."""
+        if self.check == "length":
+            return f"The response has {_bounds(**self.params)}."
         given = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
         return f"The response {CHECKS[self.check].summary}{f' ({given})' if given else ''}."
+
+
+def _bounds(unit: str = "words", minimum: int = 0, maximum: int = 0) -> str:
+    least, most = f"at least {minimum:,}", f"at most {maximum:,}"
+    bounds = [least] * (minimum > 0) + [most] * (maximum > 0)
+    return f"{' and '.join(bounds) or 'any number of'} {unit}"
 
 
 def measure_of(criterion: Criterion) -> Measure:

@@ -1,11 +1,11 @@
 """The reviewer that needs no language model: it edits `check` criteria by what the anchors say.
 
 Each step tries every edit (`meta.reviewers.edits`) on the `propose` anchors and measures by how
-much the within-prompt pairwise accuracy changes, core and suspects together. Of the edits it takes
-the one whose gain's low end is highest, if that is above 0; ends are those of t-intervals over
-prompts, widened for the number of edits tried (Bonferroni), so that noise alone proposes nothing.
-Steps follow until none helps or `max_edits` is reached. A greedy forward and backward search as in
-stepwise regression, on the figure that the gate tests.
+much the within-prompt pairwise accuracy changes, core and suspects together. Of the edits that lose
+nothing on the core it takes the one whose gain's low end is highest, if that is above 0; ends are
+those of t-intervals over prompts, widened for the number of edits tried (Bonferroni), so that noise
+alone proposes nothing. Steps follow until none helps or `max_edits` is reached. A greedy forward
+and backward search as in stepwise regression, on the figure that the gate tests.
 
 The seed draws the prompts where there are more than it looks at. Criteria that it must not edit,
 those of kind `judge` and those on denied checks, it cannot edit around either, since it must not
@@ -80,12 +80,12 @@ class StatisticalReviewer:
     def _step(self, table: Table, rubric: Rubric, measures: Sequence[Measure]) -> Step:
         """The edit with the highest low end, if one is above 0; the first of equal ones."""
         edits = list(edits_of(rubric, measures, self._denied, self._options.weights))
-        before_P = table.accuracy_P(rubric)
+        before_P, core = table.accuracy_P(rubric), table.core_accuracy(rubric)
         tail = self._options.level / max(len(edits), 1)
         best, highest = None, 1e-9
         for edit in edits:
             low = interval(table.accuracy_P(edit) - before_P, tail).low
-            if low > highest:
+            if low > highest and table.core_accuracy(edit) >= core:
                 best, highest = edit, low
         return Step(best, len(edits))
 
@@ -105,6 +105,7 @@ class Table:
     def __init__(self, prompts: Sequence[Sequence[Anchor]], denied: Iterable[str]) -> None:
         self._anchors = [anchor for own in prompts for anchor in own]
         self._pairs: Pairs = pairs_of(prompts)
+        self._core = self._pairs.core
         self._denied = frozenset(denied)
         self._degrees: dict[str, NDArray[np.float64]] = {}
         self.texts = [[anchor.response for anchor in own] for own in prompts]
@@ -123,6 +124,14 @@ class Table:
 
     def accuracy_P(self, rubric: Rubric) -> NDArray[np.float64]:
         """Pairwise accuracy by prompt of what the usable criteria say, shape (P,)."""
+        return accuracy_by_prompt(self._pairs, self._scores_N(rubric))
+
+    def core_accuracy(self, rubric: Rubric) -> float:
+        """Its mean on the pairs without a suspect; 0 where there are none."""
+        accuracy_P = accuracy_by_prompt(self._core, self._scores_N(rubric))
+        return float(accuracy_P.mean()) if accuracy_P.size else 0.0
+
+    def _scores_N(self, rubric: Rubric) -> NDArray[np.float64]:
         scores_N = np.zeros(len(self._anchors))
         for criterion in rubric.criteria:
             if criterion.kind == "check" and criterion.check not in self._denied:
@@ -130,7 +139,7 @@ class Table:
                 scores_N = scores_N + sign * criterion.weight * self._degrees_N(
                     measure_of(criterion)
                 )
-        return accuracy_by_prompt(self._pairs, scores_N)
+        return scores_N
 
     def _degrees_N(self, measure: Measure) -> NDArray[np.float64]:
         """NaN where the check does not apply."""

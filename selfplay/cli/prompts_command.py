@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from selfplay.cli.as_json import print_json
 from selfplay.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def show(
 
     found = story(directory, id_, responses)
     if as_json:
-        _print_json(found.as_dict())
+        print_json(found.as_dict())
         return
     from selfplay.cli.prompts_shown import show_story
 
@@ -68,7 +67,7 @@ def descendants(
 
 def _show(family: Family, as_json: bool) -> None:
     if as_json:
-        _print_json(family.as_dict())
+        print_json(family.as_dict())
         return
     from selfplay.cli.prompts_shown import show_family
 
@@ -108,7 +107,7 @@ def search(
     wanted = Filter(tuple(words or ()), task, operator, rounds, values, probed)
     found = find(directory, wanted, order, limit)
     if as_json:
-        _print_json(found.as_dict())
+        print_json(found.as_dict())
         return
     from selfplay.cli.prompts_shown import show_found
 
@@ -136,7 +135,7 @@ def stats(
 
     found = statistics(directory, success, bar, embedder)
     if as_json:
-        _print_json(found.as_dict())
+        print_json(found.as_dict())
         return
     from selfplay.cli.prompt_stats_shown import show_statistics
 
@@ -155,16 +154,3 @@ def parse_rounds(text: str) -> tuple[int, int]:
     first = int(match[1] or 0)
     last = int(match[3]) if match[3] else first if not match[2] else 2**62
     return first, last
-
-
-def _print_json(found: dict[str, Any]) -> None:
-    typer.echo(json.dumps(_without_nan(found), indent=1, ensure_ascii=False))
-
-
-def _without_nan(value: Any) -> Any:
-    """The value with null for what is not a number, which JSON has no word for."""
-    if isinstance(value, dict):
-        return {key: _without_nan(member) for key, member in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(member) for member in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-RubricStatus: TypeAlias = Literal["accepted", "rejected", "rolled_back"]
+RubricStatus: TypeAlias = Literal["accepted", "rejected", "rolled_back", "frozen", "thawed"]
+"""The version accepted last is in force. `frozen` and `thawed` say of the whole run whether reviews
+may change that; the version that they name is the one in force."""
 
 
 @dataclass

@@ -14,9 +14,10 @@ from scipy.stats import chi2
 from creator.samplers.candidates import Candidates, Sampler, filled
 from creator.samplers.distributions import Ranked, Weighted, successive
 from creator.samplers.draws import BLOCK, apportioned, descending, draw, highest
-from creator.samplers.replay import insertion, replays
+from creator.samplers.replay import replays
 from creator.samplers.strata import earlier_equals
-from creator.tables.samplers import ROWS, ReplayOptions
+from creator.tables.replay import ReplayOptions
+from creator.tables.samplers import ROWS
 from selfplay.core.components import chosen, load_attribute
 from selfplay.core.errors import ConfigError
 
@@ -370,48 +371,12 @@ def test_earlier_equals_are_counted() -> None:
     assert earlier_equals(np.array([3, 1, 3, 3, 1])).tolist() == [0, 0, 1, 2, 1]
 
 
-def test_a_warm_buffer_replays_with_its_probability_and_a_cold_one_never() -> None:
-    options = ReplayOptions(probability=0.3, warm=0.5)
+def test_a_warm_pool_replays_with_its_probability_and_a_cold_one_never() -> None:
+    options = ReplayOptions(probability=0.3, warm=5)
     rng = np.random.default_rng(0)
-    replayed = [replays(5, 10, options, rng) for _ in range(4000)]
+    replayed = [replays(5, options, rng) for _ in range(4000)]
     assert np.mean(replayed) == pytest.approx(0.3, abs=0.03)
-    assert not any(replays(4, 10, options, rng) for _ in range(100))
-    assert not replays(0, 0, ReplayOptions(probability=1.0, warm=0.0), rng)
-
-
-def one_by_one(held: list[float], newcomers: list[float], capacity: int) -> set[int]:
-    """Which of the held and then of the newcomers stay, by the rule as it is stated."""
-    scores = [*held, *newcomers]
-    inside = list(range(len(held)))
-    for newcomer in range(len(held), len(scores)):
-        if len(inside) < capacity:
-            inside.append(newcomer)
-            continue
-        victim = min(inside, key=lambda i: (scores[i], i), default=None)
-        if victim is not None and scores[newcomer] >= scores[victim]:
-            inside.remove(victim)
-            inside.append(newcomer)
-    return set(inside)
-
-
-few_scores = st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0]), max_size=6)
-
-
-@settings(max_examples=150, deadline=None)
-@given(held=few_scores, newcomers=few_scores, room=st.integers(0, 3))
-def test_insertion_equals_the_rule_applied_to_one_newcomer_after_the_other(
-    held: list[float], newcomers: list[float], room: int
-) -> None:
-    changes = insertion(np.array(held), np.array(newcomers), len(held) + room)
-    kept = set(range(len(held))) - set(changes.evicted_P.tolist())
-    stay = kept | {len(held) + i for i in changes.admitted_B.tolist()}
-    assert stay == one_by_one(held, newcomers, len(held) + room)
-
-
-def test_an_unknown_newcomer_counts_as_the_mean() -> None:
-    changes = insertion(np.array([1.0, 3.0]), np.array([NAN]), 2)
-    assert changes.evicted_P.tolist() == [0]
-    assert insertion(np.array([3.0, 3.0]), np.array([0.0, NAN]), 2).evicted_P.tolist() == []
+    assert not any(replays(4, options, rng) for _ in range(100))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from meta.config import JUDGES, MetaConfig, VerifierOptions
 from meta.judges.rubric_checks import RubricChecks
 from meta.meta import Meta
 from meta.rubric import Criterion, Rubric
+from meta.tables import judging
 from selfplay.core.components import Choice, NoOptions, find_row
 from selfplay.core.types import Group, Prompt, Response, user
 
@@ -41,7 +42,10 @@ def test_importing_the_configuration_loads_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("name", sorted(JUDGES.keys() - {"reward_model"}))  # it needs a model
+NEED_A_MODEL = {"reward_model"} | judging.ROWS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(JUDGES.keys() - NEED_A_MODEL))
 def test_every_judge_of_the_table_builds_and_judges(name: str) -> None:
     meta = Meta(config(name), RUBRIC)
     (verdicts,) = meta.judge([group("18", "18", "NO")])

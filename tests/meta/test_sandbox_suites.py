@@ -191,7 +191,8 @@ CHEATS = {
     """,
     "search memory": """
         import gc
-        texts = [o for o in gc.get_objects() if "== [1, 2, 3]" in repr(o)[:500]]
+        sought = lambda: "]3 ,2 ,1[ == "[::-1]  # not to find this text itself
+        texts = [o for o in gc.get_objects() if sought() in repr(o)[:2000]]
         def f(x): return [1, 2, 3] if texts else None
     """,
     "search the stack": """

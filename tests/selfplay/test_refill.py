@@ -115,3 +115,32 @@ def test_a_pause_while_refilling_judges_anew_and_draws_the_same(
             game.ledger.clear_verdicts(2, label)
     play_out(directory, *REFILLED)
     assert digest(directory) == digest(finished)
+
+
+def test_a_robust_run_learns_from_replays_alone_and_goes_on_the_same(tmp_path: Path) -> None:
+    robust = (
+        "rounds=6",
+        "save.every=2",
+        "evaluation.every=9",
+        "creator.memory=20",
+        "creator.sampler=plr",
+        "creator.replay={enabled: true, probability: 0.5, warm: 8}",
+    )
+    whole = play_out(tmp_path / "whole", *robust)
+    with Ledger.open(tmp_path / "whole" / LEDGER, read_only=True) as ledger:
+        rounds = range(1, 7)
+        replayed = {t: ledger.stage_metrics(t, "compose")["replayed"] for t in rounds}
+        steps = {t: ledger.stage_metrics(t, "learn")["steps"] for t in rounds}
+        asked: set[str] = set()
+        for t in rounds:
+            ids = {prompt.id for prompt in ledger.composition(t)}
+            # What is replayed was asked before; what is looked at was mostly not.
+            assert (ids <= asked) == bool(replayed[t])
+            asked |= ids
+    assert 0 < sum(map(bool, replayed.values())) < 6
+    assert all(bool(steps[t]) == bool(replayed[t]) for t in rounds)
+    with open_game(small(*robust), tmp_path / "stopped") as game:
+        for event in play(game):
+            if (event.round, event.stage) == (4, "learn"):
+                break
+    assert play_out(tmp_path / "stopped", *robust) == whole

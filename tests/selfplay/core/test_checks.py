@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,14 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay.core.checks import CHECKS, check_parameters, run_check
+from selfplay.core.errors import DataError
 from selfplay.core.types import Prompt, user
+from tests.selfplay.core.instruction_examples import EXAMPLES
 
 PROMPT = Prompt(user("Name the capital of France in one word."), answer="Paris")
-REQUIRED = {
+REQUIRED: dict[str, dict[str, Any]] = {
     "pattern": {"regex": r"\d+"},
     "starts_with": {"texts": ["The"]},
     "ends_with": {"texts": ["."]},
     "keywords": {"texts": ["capital"]},
+    **EXAMPLES,
 }
 
 
@@ -33,8 +37,11 @@ def test_importing_the_checks_loads_no_torch() -> None:
 
 @pytest.mark.parametrize("name", CHECKS)
 @given(text=st.text())
-def test_every_check_gives_a_degree_in_the_unit_interval(name: str, text: str) -> None:
-    assert 0.0 <= degree(name, text, **REQUIRED.get(name, {})) <= 1.0
+def test_every_check_gives_a_degree_in_the_unit_interval_or_says_that_it_cannot(
+    name: str, text: str
+) -> None:
+    with suppress(DataError):
+        assert 0.0 <= degree(name, text, **REQUIRED.get(name, {})) <= 1.0
 
 
 @pytest.mark.parametrize(
