@@ -47,8 +47,7 @@ class Meta:
         self._panels: dict[str | None, Panel] = {
             None: Panel(config.judge, config.constraints, rubric, config.repeats)
         } | {
-            task.name: Panel(task.judge, task.constraints, rubric, config.repeats)
-            for task in tasks
+            task.name: Panel(task.judge, task.constraints, rubric, config.repeats) for task in tasks
         }
         self._fingerprint = _fingerprint(self._panels, tasks)
         self._verifier = Verifier(config.verify)

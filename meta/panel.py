@@ -102,7 +102,6 @@ class Panel:
             for p, group in enumerate(groups)
         ]
 
-
     def _rewarded(self, judge: Judge, groups: Sequence[Group]) -> list[tuple[Verdict, ...]]:
         """The reward's verdicts, each of all its repeats together."""
         if self._repeats == 1:

@@ -11,7 +11,8 @@ without solving the task, or takes the machine's memory by accident. What holds,
   folder is fresh, flat, and gone afterwards.
 - *memory, processor time, file size, open files*: resource limits. *Wall-clock time, output, space
   on disk*: the parent watches, and kills.
-- *no secrets*: environment variables are made anew, standard input is empty or the test's.
+- *no secrets*: environment variables are made anew, standard input is empty or the test's, and
+  nothing of the game is in the memory of the process that is forked.
 - *no tampering with the verdict*: tests and the code under test run in two such processes, between
   which only plain data goes (`data.py`); the code never holds the tests or the channel of results.
 
@@ -20,5 +21,7 @@ and containers commonly allow both. Elsewhere the sandbox refuses to run. Left o
 against faults of the kernel itself, for which take a virtual machine, and a bound on the resident
 memory of all runs together, which is `workers` times `memory`.
 
-Modules above `confine.py` and it run inside of the process and import the standard library alone.
+`sandbox.py` is what judges call, `process.py` starts and watches; `nursery.py` forks the processes,
+in which `confine.py` locks up and `candidate.py` or `tester.py` does its part. What runs inside
+imports the standard library and `selfplay.core.errors` alone.
 """

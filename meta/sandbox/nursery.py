@@ -23,6 +23,7 @@ import math  # noqa: F401
 import os
 import random
 import re  # noqa: F401
+import shutil
 import signal
 import socket
 import string  # noqa: F401
@@ -68,12 +69,17 @@ def main() -> None:
 
 def serve(channel: socket.socket) -> Callable[[], None] | None:
     """Answers requests; returns what to do in each process that it forks, and at the end None."""
+    folders: dict[int, str] = {}
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, _LARGEST_REQUEST, _MOST_DESCRIPTORS)
         if not message:
+            for process, folder in folders.items():  # of a judge that was killed
+                _ended(process)
+                shutil.rmtree(folder, ignore_errors=True)
             return None
         request = json.loads(message)
         if "end" in request:
+            folders.pop(request["end"], None)
             channel.send(str(_ended(request["end"])).encode())
             continue
         parent, process = os.getpid(), os.fork()
@@ -82,6 +88,7 @@ def serve(channel: socket.socket) -> Callable[[], None] | None:
             return lambda: _become(request["start"], descriptors, parent)
         for descriptor in descriptors:
             os.close(descriptor)
+        folders[process] = request["start"]["folder"]
         channel.send(str(process).encode())
 
 

@@ -19,7 +19,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -97,6 +97,8 @@ class Nursery:
 
 
 def _close(channel: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    with suppress(OSError):  # the other end may be gone
+        channel.shutdown(socket.SHUT_RDWR)  # for copies that a fork of this process holds, too
     channel.close()
     process.wait()
 

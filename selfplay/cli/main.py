@@ -22,6 +22,7 @@ from selfplay.cli.evaluate_command import evaluate
 from selfplay.cli.export_command import export
 from selfplay.cli.prompts_command import prompts
 from selfplay.cli.replay_command import replay
+from selfplay.cli.rubric_command import rubric
 from selfplay.cli.run_command import run
 from selfplay.cli.status import status
 from selfplay.cli.train_command import train
@@ -55,6 +56,7 @@ app = typer.Typer(
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
 app.add_typer(prompts, name="prompts")
+app.add_typer(rubric, name="rubric")
 
 
 def main() -> None:

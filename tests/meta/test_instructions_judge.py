@@ -17,7 +17,7 @@ from selfplay.config import load_config
 from selfplay.core.components import chosen
 from selfplay.core.errors import ConfigError
 from selfplay.core.types import Group, Prompt, Response, Verdict, user
-from selfplay.data.prompts import read_prompts
+from selfplay.data.prompts import PromptFileOptions, read_prompts
 
 ASKED = {
     "instruction_id_list": [
@@ -94,10 +94,9 @@ def test_one_instruction_that_cannot_be_told_leaves_the_verdict_missing_and_the_
 def test_a_prompt_file_in_ifevals_layout_is_judged_as_configured(tmp_path: Path) -> None:
     row = {"key": 1, "prompt": "Write. No commas.", **ASKED}
     (tmp_path / "prompts.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
-    (prompt,) = read_prompts(tmp_path / "prompts.jsonl")
+    (prompt,) = read_prompts(PromptFileOptions(str(tmp_path / "prompts.jsonl"))).prompts
     path = tmp_path / "run.yaml"
     path.write_text(
-        "base: own\n"
         "meta:\n"
         "  judge: {name: instructions, reward: all}\n"
         "  constraints:\n"

@@ -364,24 +364,27 @@ def test_a_lost_parent_process_is_started_again(sandbox: Sandbox) -> None:
     assert run(own, "print(1)").output == "1\n"
 
 
-def test_when_the_judge_is_killed_everything_ends() -> None:
+def test_when_the_judge_is_killed_everything_ends(tmp_path: Path) -> None:
     program = textwrap.dedent(
         """
-        import sys
+        import sys, tempfile
         from meta.sandbox.limits import Limits
         from meta.sandbox.sandbox import Sandbox
         sandbox = Sandbox(Limits(wall_seconds=60))
         print("started", sandbox._nursery._process.pid, flush=True)
+        tempfile.tempdir = sys.argv[1]
         sandbox.run_program("import time; time.sleep(60)")
         """
     )
     root = Path(__file__).resolve().parents[2]
     with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=root
+        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=root
     ) as judge:
         assert judge.stdout is not None
         nursery = int(judge.stdout.readline().split()[1])
-        time.sleep(0.3)
+        while not list(tmp_path.iterdir()):
+            time.sleep(0.02)
+        time.sleep(0.1)
         children = Path(f"/proc/{nursery}/task/{nursery}/children")
         pids = [nursery, *map(int, children.read_text().split())] if children.exists() else []
         judge.kill()
@@ -389,6 +392,7 @@ def test_when_the_judge_is_killed_everything_ends() -> None:
     while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert [pid for pid in pids if alive(pid)] == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def alive(pid: int) -> bool:
