@@ -113,7 +113,7 @@ def draw(config: RunConfig, memory: Memory, t: int) -> list[Prompt]:
     eligible = memory.eligible(Now(t, 1, "judge"), [])
     sample = config.creator.sampler.build()
     places = sample(eligible.columns, PARENTS, np.random.default_rng(0))
-    return [eligible.prompts[place] for place in places]
+    return eligible.prompts.read(places)
 
 
 def clock(work: Callable[[], object]) -> float:

@@ -15,6 +15,8 @@ from selfplay.core.errors import DataError
 
 MAX_CHARACTERS = 2_000_000
 """Longer texts are not read."""
+MAX_DEPTH = 16
+"""Levels of lists and mappings."""
 
 Path: TypeAlias = tuple[str | int, ...]
 """Keys and list positions on the way to a value."""
@@ -34,21 +36,29 @@ def read_yaml(text: str, what: str) -> tuple[Any, Lines]:
             f"{len(text):,}"
         )
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                line = event.start_mark.line + 1
-                raise DataError(
-                    f"line {line}: the {what} has the alias '*{event.anchor}'; write out its value"
-                )
+        _refuse_tricks(text, what)
         lines: dict[Path, int] = {}
         _walk(yaml.compose(text, Loader=yaml.SafeLoader), (), lines, what)
         return yaml.safe_load(text), lines
+    except DataError:
+        raise
     except (yaml.YAMLError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
         raise DataError(f"the {what} is no YAML: {error}") from error
-    except RecursionError as error:
-        raise DataError(f"the {what} is nested too deeply") from error
+
+
+def _refuse_tricks(text: str, what: str) -> None:
+    """Raises DataError for aliases, and for nesting, which takes the parser time without end."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            raise DataError(
+                f"line {line}: the {what} has the alias '*{event.anchor}'; write out its value"
+            )
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise DataError(f"line {line}: the {what} is nested too deeply")
 
 
 def at_line(lines: Lines, *path: str | int) -> str:
