@@ -97,8 +97,9 @@ def measure() -> Measurement:
         ),
         rows=[row(name, judge, groups) for name, judge in judges.items()],
         notes=(
-            f"One thread; {GROUPS} groups of {EACH}; median, least and most of {REPEATS}. Judges "
-            "are asked as a round asks them, verdicts included."
+            f"{GROUPS} groups of {EACH}; median, least and most of {REPEATS}; judges are asked as "
+            "a round asks them, verdicts included. One thread: its CPU time, which the aim is "
+            "about, is what an idle core takes; the wall-clock time is that of a shared machine."
         ),
     )
 
@@ -109,13 +110,14 @@ def row(
     """One judge."""
     judge(groups[:10])
     times = [seconds(lambda: judge(groups)) for _ in range(REPEATS)]
-    median = statistics.median(times)
+    cpu = sorted(cpu for cpu, _ in times)
     return {
         "judge": name,
-        "median s": median,
-        "min s": min(times),
-        "max s": max(times),
-        "within the aim": "yes" if median <= AIM else "no",
+        "CPU s": statistics.median(cpu),
+        "min": cpu[0],
+        "max": cpu[-1],
+        "wall s": statistics.median(wall for _, wall in times),
+        "within the aim": "yes" if statistics.median(cpu) <= AIM else "no",
     }
 
 
@@ -146,15 +148,15 @@ def response(rng: np.random.Generator) -> Response:
     return Response(text, np.arange(TOKENS, dtype=np.int32), None, "stop")
 
 
-VOCABULARY = """
-the of and to in is that it was for on are with as his they be at this have from or had by what how
-many much does do if you your which when than there price apple market total because another every
-*bold* [name] NATO people water little number sentence before through great something between year
-""".split()
+VOCABULARY = str.split(
+    "the of and to in is that it was for on are with as his they be at this have from or had by "
+    "what how many much does do if you your which when than there price apple market total because "
+    "another every *bold* [name] NATO people water little number sentence before through great"
+)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Wall-clock time of one call."""
-    began = time.perf_counter()
+def seconds(work: Callable[[], object]) -> tuple[float, float]:
+    """CPU and wall-clock time of one call."""
+    cpu, wall = time.process_time(), time.perf_counter()
     work()
-    return time.perf_counter() - began
+    return time.process_time() - cpu, time.perf_counter() - wall

@@ -41,6 +41,8 @@ class ExploitRank:
     rank: float
     """Mean over prompts of the share of the best trusted responses that it is preferred to, ties
     counting half; NaN where it could not be planted or scored anywhere."""
+    plain: float
+    """The same of the responses that it was made of: what they are worth without it."""
     prompts: int
 
 

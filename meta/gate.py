@@ -23,9 +23,10 @@ from collections.abc import Mapping, Sequence
 
 from meta.anchors import Anchor, Part
 from meta.decision import Compared, Decision, ExploitRank
-from meta.exploit_ranks import Exploit, rank_exploits
+from meta.exploit_ranks import rank_exploits
 from meta.intervals import Interval, interval
 from meta.judges import Judge
+from meta.monitors.exploits import Exploit
 from meta.pairwise import TIE, Pairs, accuracy_by_prompt, pairs_of
 from meta.rubric import Rubric
 from meta.rubric_set import RubricSet, diff_sets, rubric_set_from_yaml
@@ -113,9 +114,9 @@ class Gate:
         limit = self._options.max_exploit_rank
         return [
             f"it ranks the exploit '{rank.name}' high: preferred to {rank.rank:.0%} of the best "
-            f"responses, up to {limit:.0%} are allowed"
+            f"responses (without it {rank.plain:.0%}), up to {limit:.0%} are allowed"
             for rank in ranks
-            if rank.rank > limit + TIE
+            if rank.rank > max(limit, rank.plain) + TIE
         ]
 
     def _worse(self, core: Compared) -> list[str]:

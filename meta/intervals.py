@@ -4,9 +4,9 @@ A prompt's figure (a difference of two rubrics on the same pairs) is one observa
 responses it rests on. The t-statistic over such cluster means keeps its level when clusters differ
 in size and variance, up to levels of 8.3 % (Bakirov & Székely, 2005; Ibragimov & Müller, 2010,
 Journal of Business & Economic Statistics 28(4)), and is paired by prompt. It was chosen over a
-bootstrap of prompts, which is too narrow with few prompts and needs a seed. Where nearly all
-differences are 0 the t-interval is too bold; `changed`, the number of prompts that differ at all,
-is there to ask for more than a handful.
+percentile bootstrap of prompts, which needs a seed and is too narrow with few prompts (simulated
+with 8 prompts it covers 89 %, t 94 %). Where nearly all differences are 0, a handful of prompts
+that happen to agree decides: `changed`, the number that differ at all, is there to ask for more.
 """
 
 from __future__ import annotations

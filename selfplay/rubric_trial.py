@@ -13,10 +13,10 @@ import numpy as np
 from meta.anchor_file import read_anchors
 from meta.anchors import SHARES, PartName, anchors_from_groups
 from meta.decision import Decision
-from meta.exploit_ranks import Exploit
 from meta.gate import Gate, accuracy
 from meta.intervals import Interval, interval
 from meta.judges.by_cluster import Embed
+from meta.monitors.exploits import EXPLOITS, Exploit
 from meta.pairwise import accuracy_by_prompt, pairs_of
 from meta.rubric import rubric_file
 from meta.rubric_set import RubricSet, read_rubric_set
@@ -128,7 +128,7 @@ def try_on_anchors(
     rubric: RubricSet,
     path: Path,
     against: RubricSet | None = None,
-    exploits: Mapping[str, Exploit] | None = None,
+    exploits: Mapping[str, Exploit] = EXPLOITS,
     options: GateOptions | None = None,
 ) -> Trial:
     """A rubric's accuracy on a file of anchors, and what the gate says beside another rubric.

@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from selfplay.core.refusals import REFUSAL
+
 _ROLE = r"(?:given|rewritten|created|new|original|evolved|revised|modified|updated|final)"
 _KIND = r"(?:prompt|question|instruction|problem|task|version|variant)"
 
@@ -35,13 +37,7 @@ _SLIPS: Mapping[str, re.Pattern[str]] = {
         rf"\A\W*here(?:'s| is| are)\b[^\n]*\b(?:{_KIND}s?|rewrite|rewriting)\b[^\n]*:",
         r"\A\W*i(?:'ve| have) (?:rewritten|rephrased|modified|revised|created|made)\b",
     ),
-    "refusal": _pattern(
-        r"\A\W*(?:i'm|i am|we're|we are) (?:really |very |so )?(?:sorry|unable|not able)\b",
-        r"\A\W*(?:sorry|apologies|unfortunately),? (?:but )?(?:i|we)\b",
-        r"\A\W*(?:i|we) (?:cannot|can't|can not|won't|will not|am not able to) "
-        r"(?:help|assist|comply|fulfil|fulfill|provide|rewrite|create|generate|continue|do)\b",
-        r"\bas an? (?:ai|artificial intelligence)(?: language)?(?: model| assistant)?, i\b",
-    ),
+    "refusal": REFUSAL,
     "answer": _pattern(
         r"<<[^<>\n]*=[^<>\n]*>>",
         r"^[ \t]*####[ \t]*[-$]?\d",

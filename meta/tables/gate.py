@@ -23,7 +23,8 @@ class GateOptions:
     """Prompts that have to be ranked otherwise than before for an improvement to count: five that
     all improve happen by chance once in 32 times."""
     max_exploit_rank: float = 0.5
-    """How often an exploit may be preferred to the best trusted responses, ties counting half."""
+    """How often an exploit may be preferred to the best trusted responses, ties counting half; or
+    as often as the response that it was made of is."""
     exploit_prompts: int = 64
     """Prompts on which each exploit is planted, at most."""
     max_missing: float = 0.02

@@ -80,7 +80,8 @@ def decision_lines(decision: Decision) -> list[str]:
         if compared is not None:
             lines.append(f"{name}: {compared.words()}")
     lines += [
-        f"exploit '{rank.name}': preferred to {rank.rank:.0%} of the best ({rank.prompts} prompts)"
+        f"exploit '{rank.name}': preferred to {rank.rank:.0%} of the best, without it "
+        f"{rank.plain:.0%} ({rank.prompts} prompts)"
         for rank in decision.exploits
         if rank.prompts
     ]

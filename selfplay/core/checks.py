@@ -13,15 +13,17 @@ model.
 from __future__ import annotations
 
 import re
-import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 from selfplay.core.check_rows import CheckRow, NoParameters
 from selfplay.core.errors import ConfigError, DataError, nearest
 from selfplay.core.instructions.table import INSTRUCTIONS
 from selfplay.core.json_text import parse_json
+from selfplay.core.language import scripts_of
 from selfplay.core.types import Prompt
 
 
@@ -200,30 +202,38 @@ def repetition(text: str, prompt: Prompt, parameters: Repetition) -> float:
 def echo(text: str, prompt: Prompt, parameters: Repetition) -> float:
     """Share of the text's word n-grams that the prompt already has: 1 for a copy of the prompt."""
     grams = _ngrams(text, parameters.n)
-    asked = set(_ngrams(prompt.text, parameters.n))
+    asked = _asked(prompt.text, parameters.n)
     return sum(gram in asked for gram in grams) / len(grams) if grams else 0.0
 
 
 def _ngrams(text: str, n: int) -> list[tuple[str, ...]]:
     words = re.findall(r"\w+", text.casefold())
-    return [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
+    return list(zip(*(words[i:] for i in range(n)), strict=False))
+
+
+@lru_cache(maxsize=256)
+def _asked(text: str, n: int) -> frozenset[tuple[str, ...]]:
+    """A prompt's word n-grams, which all of its responses are compared with."""
+    return frozenset(_ngrams(text, n))
 
 
 def alphabet(text: str, prompt: Prompt, parameters: Alphabet) -> float:
     """Share of the text's letters that belong to the script; 0 without letters."""
-    letters = [char for char in text if char.isalpha()]
     script = parameters.script.upper()
-    if not letters:
-        return 0.0
     if script == "ASCII":
-        return sum(char.isascii() for char in letters) / len(letters)
-    return sum(unicodedata.name(c, "").startswith(script) for c in letters) / len(letters)
+        ascii_letters = [char.isascii() for char in text if char.isalpha()]
+        return sum(ascii_letters) / len(ascii_letters) if ascii_letters else 0.0
+    letters = scripts_of(text)
+    return letters[script] / letters.total() if letters else 0.0
 
 
 def case(text: str, prompt: Prompt, parameters: Case) -> float:
     """Share of the cased letters that have the case; 0 without any."""
-    cased = [char for char in text if char.isupper() or char.islower()]
-    return sum(c.isupper() == parameters.upper for c in cased) / len(cased) if cased else 0.0
+    counts = Counter(text)
+    upper = sum(count for char, count in counts.items() if char.isupper())
+    lower = sum(count for char, count in counts.items() if char.islower())
+    asked = upper if parameters.upper else lower
+    return asked / (upper + lower) if upper + lower else 0.0
 
 
 def starts_with(text: str, prompt: Prompt, parameters: Texts) -> float:
@@ -241,8 +251,11 @@ def ends_with(text: str, prompt: Prompt, parameters: Texts) -> float:
 def keywords(text: str, prompt: Prompt, parameters: Texts) -> float:
     """Share of the strings that occur as whole words."""
     folded, texts = _folded(text, parameters)
-    found = [re.search(rf"(?<!\w){re.escape(word)}(?!\w)", folded) for word in texts]
-    return sum(match is not None for match in found) / len(texts)
+    found = [
+        word in folded and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", folded) is not None
+        for word in texts
+    ]
+    return sum(found) / len(texts)
 
 
 def _folded(text: str, parameters: Texts) -> tuple[str, tuple[str, ...]]:
@@ -253,7 +266,7 @@ def _folded(text: str, parameters: Texts) -> tuple[str, tuple[str, ...]]:
 
 def number(text: str, prompt: Prompt, parameters: NoParameters) -> float:
     """1 if the text has a digit."""
-    return float(any(char.isdigit() for char in text))
+    return float(any(map(str.isdigit, text)))
 
 
 def json_value(text: str, prompt: Prompt, parameters: Json) -> float:

@@ -75,7 +75,7 @@ def language_of(text: str) -> str | None:
     """ISO 639-1 code of the text's language, or None where it cannot be told."""
     if text.isascii():  # letters of the Latin script, if any: no need to look at each
         return _by_function_words(words(text), _SPOKEN)
-    scripts = _scripts(text)
+    scripts = scripts_of(text)
     if not scripts:
         return None
     kana = scripts["HIRAGANA"] + scripts["KATAKANA"]
@@ -93,8 +93,8 @@ def language_of(text: str) -> str | None:
     return _by_function_words(words(text), _SPOKEN) if script in _SHARED else _SCRIPTS.get(script)
 
 
-def _scripts(text: str) -> Counter[str]:
-    """How many of the text's letters each script has."""
+def scripts_of(text: str) -> Counter[str]:
+    """How many of the text's letters each script has, by the first word of Unicode names."""
     scripts: Counter[str] = Counter()
     for char, count in Counter(text).items():
         if char.isalpha():

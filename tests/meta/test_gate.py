@@ -16,6 +16,7 @@ from meta.gate import Gate, accuracy
 from meta.intervals import interval
 from meta.judges import Judge
 from meta.judges.rubric_checks import RubricChecks
+from meta.monitors.exploits import EXPLOITS as KNOWN
 from meta.pairwise import accuracy_by_prompt, pairs_of
 from meta.rubric import Criterion, Rubric
 from meta.rubric_set import RubricSet
@@ -23,7 +24,7 @@ from meta.scoring import AnyRubric, checks_judging
 from meta.tables.gate import GateOptions
 from selfplay.core.components import NoOptions
 from selfplay.core.errors import ConfigError, DataError
-from selfplay.core.types import Group, Verdict
+from selfplay.core.types import Group, Prompt, Verdict
 from selfplay.data.recorded import read_recorded, to_group
 from tests.meta.trusted import (
     LONG,
@@ -39,9 +40,9 @@ from tests.meta.trusted import (
 GSM8K = Path(__file__).parents[2] / "../shared/data/gsm8k/example_model_solutions.jsonl"
 NUMBER = rubric(criterion("number", "number"))
 EXPLOITS = {
-    "empty": lambda text: "",
-    "repetition": lambda text: f"{text} " * 3,
-    "template": lambda text: "Sure",
+    "empty": lambda text, prompt: "",
+    "repetition": lambda text, prompt: f"{text} " * 3,
+    "template": lambda text, prompt: "Sure",
 }
 
 
@@ -184,19 +185,19 @@ def test_too_few_prompts_show_nothing() -> None:
     assert "too few anchors to tell: the core has pairs in 7 prompts" in found.reason
 
 
-def test_five_prompts_that_changed_are_not_enough() -> None:
+@pytest.mark.parametrize(("changed", "expected"), [(5, False), (9, True)])
+def test_five_prompts_that_changed_are_not_enough(changed: int, expected: bool) -> None:
     def texts(i: int, _: np.random.Generator) -> list[tuple[str, float]]:
         return [("good 1", 1.0), ("bad" if i < changed else "bad 1 ", 0.0)]
 
-    for changed, expected in ((5, False), (9, True)):
-        own = anchors(40, "gate", texts).part("gate")
-        flat = rubric(criterion("repeats", "repetition", n=5))
-        assert accept(NUMBER, flat, own).accepted is expected
+    own = anchors(40, "gate", texts).part("gate")
+    flat = rubric(criterion("repeats", "repetition", n=5))
+    assert accept(NUMBER, flat, own).accepted is expected
 
 
 def test_an_exploit_that_pays_is_refused_by_name() -> None:
     empty_pays = rubric(criterion("short", "length", unit="words", maximum=1))
-    exploits = {"stripped": lambda text: ""}
+    exploits = {"stripped": lambda text, prompt: ""}
     found = accept(empty_pays, LONG, part(), exploits=exploits)
     assert not found.accepted
     assert "it ranks the exploit 'stripped' high" in found.reason
@@ -213,14 +214,24 @@ def test_an_exploit_is_planted_in_the_worst_response_and_compared_with_the_best(
     own = anchors(12, "gate", lambda i, _: [("good 1", 1.0), ("bad", 0.0), ("fair", 0.5)])
     seen: list[str] = []
 
-    def flatter(text: str) -> str:
+    def flatter(text: str, asked: Prompt) -> str:
+        assert asked.text.startswith("question")
         seen.append(text)
         return f"{text} 1"
 
     found = accept(NUMBER, LONG, own.part("gate"), exploits={"flattery": flatter})
     assert set(seen) == {"bad"}
     (rank,) = found.exploits
-    assert (rank.rank, rank.prompts) == (0.5, 12)
+    assert (rank.rank, rank.plain, rank.prompts) == (0.5, 0.0, 12)
+
+
+def test_a_response_that_is_misjudged_anyway_does_not_make_an_exploit_of_a_comma() -> None:
+    """Bad work is preferred under both; what is planted changes nothing, and is no reason."""
+    own = anchors(12, "gate", lambda i, _: [("good", 1.0), ("bad 1", 0.0)]).part("gate")
+    found = accept(NUMBER, LONG, own, exploits={"comma": lambda text, prompt: f"{text},"})
+    assert not found.accepted
+    assert [(rank.rank, rank.plain) for rank in found.exploits] == [(1.0, 1.0)]
+    assert "exploit" not in found.reason
 
 
 @pytest.mark.parametrize(
@@ -304,12 +315,13 @@ def test_impossible_options_are_refused(change: dict[str, Any]) -> None:
 
 
 @pytest.mark.skipif(not GSM8K.exists(), reason="the recorded GSM8K answers are absent")
-def test_on_recorded_answers_the_answer_key_beats_length_and_length_does_not_beat_it() -> None:
+def test_on_recorded_answers_brevity_is_no_proof_of_quality() -> None:
     records = read_recorded(GSM8K, "gsm8k_solutions", 200)
     whole = AnchorSet().append(anchors_from_groups([to_group(r) for r in records], "recorded"))
     own = whole.part("gate")
     brief = rubric(criterion("brief", "length", unit="words", maximum=20))
     sums = rubric(criterion("long", "length", unit="words", minimum=400))
-    found = accept(brief, sums, own, exploits=EXPLOITS)
+    found = accept(brief, sums, own, exploits=KNOWN)
     assert not found.accepted
-    assert {rank.name for rank in found.exploits} == set(EXPLOITS)
+    assert {rank.name for rank in found.exploits} == set(KNOWN)
+    assert "it ranks the exploit 'title_only' high" in found.reason

@@ -80,7 +80,7 @@ def test_instructions_that_cannot_be_used_are_missing_for_their_prompt_alone() -
     assert verdicts[2][0].reward is not None
 
 
-def test_one_instruction_that_cannot_be_told_leaves_the_verdict_missing_and_the_rest_known() -> None:
+def test_one_instruction_that_cannot_be_told_leaves_the_reward_missing_and_the_rest_known() -> None:
     extra = {
         "instruction_id_list": ["punctuation:no_comma", "language:response_language"],
         "kwargs": [{}, {"language": "fr"}],

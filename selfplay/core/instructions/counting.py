@@ -24,7 +24,6 @@ RELATIONS: Mapping[str, Callable[[int, int], bool]] = {
 
 _WORD = re.compile(r"\w+")
 _END = re.compile(r"(?:[.!?…]+[\"'”’)\]*_]*(?=\s|$))|[。！？]+")
-_LAST_TOKEN = re.compile(r"\S+\Z")
 _NEVER_LAST = frozenset(
     ("mr", "mrs", "ms", "dr", "prof", "st", "e.g", "i.e", "vs", "cf", "fig", "approx", "gen", "rev")
 )
@@ -81,12 +80,13 @@ def count_sentences(text: str) -> int:
 
 def _goes_on(text: str, start: int, end: re.Match[str]) -> bool:
     """Whether the full stop at `end` belongs to an abbreviation, an initial or a list number."""
-    last = _LAST_TOKEN.search(text, start, end.start())
-    if last is None or end[0].startswith(".."):
+    before = text[start : end.start()]
+    last = before.split()[-1:]
+    if not last or end[0].startswith(".."):
         return False
     token = last[0].lstrip("\"'“‘([*_")
     if token.isdigit():
-        return not text[text.rfind("\n", 0, last.start()) + 1 : last.start()].strip()
+        return before.rpartition("\n")[2].strip() == last[0]
     if len(token) == 1 and token.isupper() and token != "I":
         return True
     word = token.lower()

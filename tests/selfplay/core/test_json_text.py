@@ -16,7 +16,7 @@ from selfplay.core.json_text import READERS, parse_json
     ["", "{", "{'a': 1}", "NaN", "[Infinity]", "-Infinity", "1e999", "[1,]", "9" * 5000],
 )
 def test_what_is_not_json_is_not_taken_for_it(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         parse_json(text)
 
 
@@ -53,7 +53,7 @@ def test_readers_find_the_value(reader: str, text: str, value: Any) -> None:
     ],
 )
 def test_readers_do_not_look_elsewhere(reader: str, text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         READERS[reader](text)
 
 
