@@ -42,6 +42,7 @@ FLIPS = 0.1
 """Share of the answers that the judge misjudges."""
 MEASURABLE = 10.0
 """A budget, in false alarms per 100 rounds, large enough to be counted."""
+FIRST, LATER = ", first round", ", four rounds"
 
 Measured: TypeAlias = Mapping[str, Sequence[Row]]
 """By monitor: a row for each prompt."""
@@ -65,6 +66,33 @@ class Found:
     """In the first planted round."""
     culprits: list[float] = field(default_factory=list)
     """Of each alarm of the first planted round, the share of its suspects that are planted."""
+
+    def knows(self, scored: bool) -> bool:
+        """Has the run that is looked at been found out in the columns that such a monitor is in?"""
+        return self.detected[("all" if scored else "by text") + LATER][-1]
+
+    def note(
+        self,
+        monitors: Sequence[Monitor],
+        raised: Mapping[str, Sequence[Alarm]],
+        t: int,
+        guilty_PG: NDArray[np.bool_],
+    ) -> None:
+        """Adds what the t-th planted round of a run showed."""
+        text = {m.name for m in monitors if not m.statistic.scored}
+        by_text = any(alarms for name, alarms in raised.items() if name in text)
+        for who, alarmed in (("by text", by_text), ("all", any(raised.values()))):
+            if t == 1:
+                self.detected.setdefault(who + FIRST, []).append(alarmed)
+                self.detected.setdefault(who + LATER, []).append(alarmed)
+            self.detected[who + LATER][-1] |= alarmed
+        if t == 1:
+            self.fired.update(name for name, alarms in raised.items() if alarms)
+            self.culprits += [
+                float(np.mean([guilty_PG[s.group, s.response] for s in alarm.suspects]))
+                for alarms in raised.values()
+                for alarm in alarms
+            ]
 
 
 def measure() -> Measurement:
@@ -195,10 +223,10 @@ def clean_row(
     return {
         "planted": "nothing",
         "share": f"budget {options.budget:g} in 100 rounds",
-        "by text, first round": f"false alarms in 100 rounds: {interval(rate)}",
-        "by text, four rounds": "",
-        "all, first round": "",
-        "all, four rounds": "",
+        "by text" + FIRST: f"false alarms in 100 rounds: {interval(rate)}",
+        "by text" + LATER: "",
+        "all" + FIRST: "",
+        "all" + LATER: "",
         "most often": "",
         "culprits": "",
     }
@@ -233,35 +261,13 @@ def found_in(
         for t in range(1, AFTER + 1):
             raised: dict[str, list[Alarm]] = {}
             for m in monitors:
+                if t > 1 and found.knows(m.statistic.scored):
+                    continue
                 reference = [clean[m.name][p] for part in before for p in part]
                 rounds = [[corpus.measured[m.name][p] for p in part] for part in after[:t]]
                 raised[m.name] = alarms_of(m, reference, rounds, options, seed)
-            note(found, monitors, raised, t, corpus.guilty_PG[after[t - 1]])
+            found.note(monitors, raised, t, corpus.guilty_PG[after[t - 1]])
     return found
-
-
-def note(
-    found: Found,
-    monitors: Sequence[Monitor],
-    raised: Mapping[str, Sequence[Alarm]],
-    t: int,
-    guilty_PG: NDArray[np.bool_],
-) -> None:
-    """Adds what the t-th planted round of a run showed."""
-    by_text = any(raised[m.name] for m in monitors if not m.statistic.scored)
-    for who, alarmed in (("by text", by_text), ("all", any(raised.values()))):
-        if t == 1:
-            found.detected.setdefault(f"{who}, first round", []).append(alarmed)
-            found.detected.setdefault(f"{who}, four rounds", []).append(alarmed)
-        else:
-            found.detected[f"{who}, four rounds"][-1] |= alarmed
-    if t == 1:
-        found.fired.update(name for name, alarms in raised.items() if alarms)
-        found.culprits += [
-            float(np.mean([guilty_PG[s.group, s.response] for s in alarm.suspects]))
-            for alarms in raised.values()
-            for alarm in alarms
-        ]
 
 
 def planted_row(exploit: str, share: float, found: Found) -> dict[str, Cell]:
@@ -271,10 +277,10 @@ def planted_row(exploit: str, share: float, found: Found) -> dict[str, Cell]:
     return {
         "planted": exploit,
         "share": f"{share:.0%}",
-        "by text, first round": shown("by text, first round"),
-        "by text, four rounds": shown("by text, four rounds"),
-        "all, first round": shown("all, first round"),
-        "all, four rounds": shown("all, four rounds"),
+        "by text" + FIRST: shown("by text" + FIRST),
+        "by text" + LATER: shown("by text" + LATER),
+        "all" + FIRST: shown("all" + FIRST),
+        "all" + LATER: shown("all" + LATER),
         "most often": ", ".join(often) or "none",
         "culprits": f"{np.mean(found.culprits):.0%}" if found.culprits else "no alarm",
     }

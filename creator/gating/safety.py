@@ -88,7 +88,10 @@ def read_patterns(path: Path) -> list[tuple[str, re.Pattern[str]]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"safety.patterns: expected a text file, found {error}") from error
+        raise ConfigError(
+            f"safety.patterns: expected a text file in UTF-8 at {path}, which cannot be read: "
+            f"{getattr(error, 'strerror', None) or error}"
+        ) from error
     heading = "blocklist"
     patterns = []
     for number, line in enumerate(map(str.strip, lines), 1):

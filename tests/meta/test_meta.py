@@ -43,9 +43,11 @@ def test_importing_the_configuration_loads_no_torch() -> None:
 
 
 NEED_A_MODEL = {"reward_model"} | judging.ROWS.keys()
+NEED_COLUMNS = {"code", "instructions", "json_schema"}
+"""Judges that read unit tests, constraints or a schema beside the prompt."""
 
 
-@pytest.mark.parametrize("name", sorted(JUDGES.keys() - NEED_A_MODEL))
+@pytest.mark.parametrize("name", sorted(JUDGES.keys() - NEED_A_MODEL - NEED_COLUMNS))
 def test_every_judge_of_the_table_builds_and_judges(name: str) -> None:
     meta = Meta(config(name), RUBRIC)
     (verdicts,) = meta.judge([group("18", "18", "NO")])
