@@ -35,9 +35,9 @@ PROMPTS = 48
 """A round."""
 AFTER = 4
 """Planted rounds."""
-POOL = 600
+POOL = 400
 """Prompts that planted runs are dealt from."""
-CLEAN_RUNS, PLANTED_RUNS = 40, 25
+CLEAN_RUNS, PLANTED_RUNS = 20, 16
 FLIPS = 0.1
 """Share of the answers that the judge misjudges."""
 MEASURABLE = 10.0

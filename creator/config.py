@@ -130,7 +130,8 @@ class CreatorConfig:
     """Whether that model learns, from what its children are worth."""
     gates: Any = components(("duplicate", "length"), GATES)
     """What a child must pass, in this order, besides not being held out, which is no choice. Those
-    that have children answered come last, since answers cost."""
+    that have children answered come last, since answers cost. What `repeat` asks again is not asked
+    of them: it was admitted before."""
     embedder: str = "packaged"
     """The sentence-transformers model of gates that compare meanings: a directory, a hub name, or
     `packaged` (MiniLM)."""
@@ -163,7 +164,40 @@ class CreatorConfig:
                 f"{where}.operators: children are asked for (evolved={self.evolved}), so at least "
                 "one operator needs a weight above 0 and none may have one below"
             )
+        require(
+            self.bootstrap is None or self.bootstrap > self.warm_up,
+            f"{where}.bootstrap",
+            f"a round after the warm-up ({self.warm_up}), or null",
+            self.bootstrap,
+        )
+        self._check_replay(where)
+        self._check_outcomes(where)
         self._check_training(where)
+
+    def _check_replay(self, where: str) -> None:
+        """Raises ConfigError where robust PLR could never replay, and so would never learn."""
+        capacity = self.pool.capacity
+        most = self.memory * self.batch
+        most = most if capacity is None else min(most, capacity + self.batch)
+        if self.replay.enabled and self.replay.warm > most:
+            raise ConfigError(
+                f"{where}.replay.warm: expected at most {most}, since no more prompts can be drawn "
+                f"from with memory={self.memory}, batch={self.batch} and pool.capacity="
+                f"{'null' if capacity is None else capacity}, found {self.replay.warm}: nothing "
+                "would ever be replayed or learned. Lower it, or remember more"
+            )
+
+    def _check_outcomes(self, where: str) -> None:
+        """Raises ConfigError where `thompson` would draw from nothing but its prior."""
+        samplers, remembered = named(self.sampler), named(self.estimator)
+        # What an estimator of the user's own remembers cannot be told from its name.
+        own = any(":" in name for name in remembered)
+        if "thompson" in samplers and "posterior" not in remembered and not own:
+            raise ConfigError(
+                f"{where}.sampler: 'thompson' draws by the outcomes that the estimator remembers; "
+                f"expected {where}.estimator=posterior, found '{self.estimator.name}', which "
+                "remembers none"
+            )
 
     def _check_training(self, where: str) -> None:
         """Raises ConfigError where training is asked for and nobody is there to be trained."""
@@ -184,6 +218,11 @@ class CreatorConfig:
             )
 
     @property
+    def compares_meanings(self) -> bool:
+        """Does a gate need the embedder?"""
+        return any(getattr(gate.options, "cosine", 0.0) > 0.0 for gate in self.gates)
+
+    @property
     def trains_policy(self) -> bool:
         """Does the solver's network learn to write prompts as well?"""
         return self.training.enabled and bool(self.rewriter.name == "policy")
@@ -192,6 +231,12 @@ class CreatorConfig:
     def trains_own(self) -> bool:
         """Does a network of the rewriter's own learn?"""
         return self.training.enabled and bool(self.rewriter.name == "transformers")
+
+
+def named(choice: Choice) -> tuple[str, ...]:
+    """The component's name, that of the one that it modifies, and so on."""
+    inner = getattr(choice.options, "of", None)
+    return (choice.name, *(named(inner) if isinstance(inner, Choice) else ()))
 
 
 def weight_of(operator: Choice) -> float:

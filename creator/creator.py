@@ -79,6 +79,8 @@ class Birth:
     child: Prompt | None
     reason: str = ""
     """Why there is no child; empty where there is one."""
+    again: bool = False
+    """Whether the operator gave back the parent itself, which was admitted long ago."""
 
 
 class Past(shelf.Archive, yields.Archive, Protocol):
@@ -254,8 +256,9 @@ class Creator:
 
     def _gated(self, births: Sequence[Birth]) -> list[Birth]:
         """The births, a child that a gate turns down replaced by the reason."""
-        reasons = iter(admit([b.child for b in births if b.child is not None], self._gates))
-        verdicts = ["" if birth.child is None else next(reasons) for birth in births]
+        children = [b.child for b in births if b.child is not None and not b.again]
+        reasons = iter(admit(children, self._gates))
+        verdicts = ["" if b.child is None or b.again else next(reasons) for b in births]
         return [
             replace(birth, child=None, reason=reason) if reason else birth
             for birth, reason in zip(births, verdicts, strict=True)
@@ -277,7 +280,7 @@ def born(operator: str, parent: Prompt, child: Child, now: Now) -> Birth:
     if isinstance(child, str):
         return Birth(operator, parent, None, child)
     if child.id == parent.id:
-        return Birth(operator, parent, parent)
+        return Birth(operator, parent, parent, again=child is parent)
     lineage = replace(
         child.lineage,
         operator=operator,

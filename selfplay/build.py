@@ -203,13 +203,16 @@ def seat(
         (directory / CREATOR).mkdir(exist_ok=True)
     network = network_of(config, directory, ledger)
     meta.meet(solver.policy.model)
+    embedder = Embedder(config.creator.embedder)
+    if config.creator.compares_meanings and not ledger.stage_done(0, "deal"):
+        embedder.embed([])  # a model that cannot be loaded is said now, not rounds later
     surroundings = Surroundings(
         archive=Archive(ledger),
         known=ledger.archived,
         heldout=frozenset(prompt.normalized for prompt in material.heldout),
         lengths=solver.prompt_lengths,
         max_tokens=room,
-        embedder=Embedder(config.creator.embedder),
+        embedder=embedder,
         read_texts=benchmark_texts,
         final_answer=meta.verifier.final_answer,
         spaces=material.spaces,

@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 
 from creator.config import CreatorConfig
+from creator.creator import REPLAYED
+from creator.estimators.trial import check_usable
 from creator.tables.estimators import SuccessOptions
 from selfplay.config import differences, load_values
 from selfplay.core.errors import ConfigError
@@ -38,7 +40,7 @@ from selfplay.settings import RunConfig
 
 OWN = "run"
 """The name of the run's own estimator and sampler among the alternatives."""
-REPLAYED = (
+CHANGEABLE = (
     "creator.estimator",
     "creator.sampler",
     "creator.memory",
@@ -53,7 +55,7 @@ class ReplayConfig:
     """A file of alternatives."""
 
     alternatives: dict[str, list[str]] = field(default_factory=dict)
-    """By name, overrides of settings among `REPLAYED`."""
+    """By name, overrides of settings among `CHANGEABLE`."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def replay(
 
     Args:
         directory: the run's.
-        alternatives: by name, overrides of the run's settings among `REPLAYED`.
+        alternatives: by name, overrides of the run's settings among `CHANGEABLE`.
         draws: how often each alternative draws in a round; the first time with the run's lots.
         threshold: the lowest reward of a success.
 
@@ -154,12 +156,13 @@ def creator_config(ledger: Ledger, name: str, overrides: Sequence[str]) -> Creat
     """
     own = load_values(ledger.settings, "the run", RunConfig)
     loaded = load_values(ledger.settings, "the run", RunConfig, overrides)
-    changed = differences(own.as_dict(), loaded.as_dict(), set(REPLAYED))
+    changed = differences(own.as_dict(), loaded.as_dict(), set(CHANGEABLE))
     if changed:
         raise ConfigError(
-            f"alternative '{name}': a replay changes {', '.join(REPLAYED)} and nothing else; found "
-            f"{', '.join(changed)}. That takes runs of their own: selfplay ablate"
+            f"alternative '{name}': a replay changes {', '.join(CHANGEABLE)} and nothing else; "
+            f"found {', '.join(changed)}. That takes runs of their own: selfplay ablate"
         )
+    check_usable(loaded.config.creator.estimator, loaded.config.meta.repeats)
     return loaded.config.creator
 
 
@@ -177,7 +180,8 @@ def compared(
         outcomes.scored(groups)
         again = [seed.at(t, "replay", i) for i in range(1, draws)]
         lots = [seed.at(t, "compose", "parents"), *again]
-        picks = [one.choose(moment(ledger, t), groups, lots) for one in stand_ins]
+        replayed = int(ledger.stage_metrics(t, "compose").get(REPLAYED, 0))
+        picks = [one.choose(moment(ledger, t), groups, lots, replayed) for one in stand_ins]
         if not picks[0].values:
             continue
         parents = recorded_parents(ledger, t)

@@ -71,8 +71,8 @@ class Reading:
     """A statistic in one round."""
 
     monitor: str
-    value: float
-    """Mean over the round's prompts; NaN where none can be measured."""
+    value: float | None
+    """Mean over the round's prompts; None where none can be measured."""
     alarm: Alarm | None = None
 
 
@@ -90,7 +90,7 @@ class Looked:
     @property
     def metrics(self) -> dict[str, float]:
         """`monitor/<name>` for all that could be measured, and how many alarms there are."""
-        found = {f"monitor/{r.monitor}": r.value for r in self.readings if np.isfinite(r.value)}
+        found = {f"monitor/{r.monitor}": r.value for r in self.readings if r.value is not None}
         return {**found, "alarms": float(len(self.alarms))}
 
 

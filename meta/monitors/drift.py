@@ -34,6 +34,8 @@ _ENOUGH = 4
 among all draws if p is just the level."""
 _CELLS = 1 << 19
 """Random numbers that are held at once."""
+_KINDS = 32
+"""Up to so many different values, it is how many of each come that is drawn."""
 _TILTS = np.geomspace(1e-2, 1e3, 80)
 _TOLERANCE = 1e-9
 """Of sums of values scaled to [0, 1]: below it two ways are equally far off."""
@@ -100,16 +102,20 @@ def drawn(
 ) -> float:
     """The same probability, estimated by drawing; valid as a p-value."""
     most = math.ceil(_ENOUGH / level)
+    kinds, counts = np.unique(values_N, return_counts=True)
     batch = max(1, min(most, _CELLS // len(values_N)))
     draws = found = 0
     size = min(batch, 16 * _ENOUGH)
     while draws < most:
         size = min(size, most - draws)
-        places = np.argpartition(rng.random((size, len(values_N))), m - 1, axis=1)[:, :m]
-        far = values_N[places].sum(axis=1) >= least - _TOLERANCE
-        if found + int(far.sum()) >= _ENOUGH:
-            last = int(np.flatnonzero(far)[_ENOUGH - found - 1])
-            return _ENOUGH / (draws + last + 1)
-        draws, found = draws + size, found + int(far.sum())
+        if len(kinds) <= _KINDS:
+            sums = rng.multivariate_hypergeometric(counts, m, size, method="marginals") @ kinds
+        else:
+            keys = rng.random((size, len(values_N)), dtype=np.float32)
+            sums = values_N[np.argpartition(keys, m - 1, axis=1)[:, :m]].sum(axis=1)
+        far = np.flatnonzero(sums >= least - _TOLERANCE)
+        if found + len(far) >= _ENOUGH:
+            return _ENOUGH / (draws + int(far[_ENOUGH - found - 1]) + 1)
+        draws, found = draws + size, found + len(far)
         size = min(batch, 4 * size)
     return (1 + found) / (1 + draws)

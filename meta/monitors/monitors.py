@@ -88,8 +88,9 @@ class Monitors:
 
     def _read(self, t: int, monitor: Monitor, reference: Rows, rounds: Sequence[Rows]) -> Reading:
         """One statistic: `rounds` are those that may be compared, the newest last."""
-        now = self._measured[t][monitor.name]
-        value = float(mean(means(monitor.statistic.pooled(now))))
+        values = monitor.statistic.pooled([*reference, *self._measured[t][monitor.name]])
+        now_P = known(means(values[len(reference) :]))
+        value = float(now_P.mean()) if len(now_P) else None
         found = [
             examine(t, monitor, reference, rounds[-span:], self._options, self._seed)
             for span in self._options.spans
@@ -183,12 +184,6 @@ def examine(
 def known(values: FloatArray) -> FloatArray:
     """Those that are not missing."""
     return values[np.isfinite(values)]
-
-
-def mean(values: FloatArray) -> float:
-    """Of those that are known; NaN without any."""
-    found = known(values)
-    return float(found.mean()) if len(found) else float("nan")
 
 
 def strongest(alarms: Sequence[Alarm]) -> str:

@@ -46,6 +46,19 @@ class LengthOptions(MonitorOptions):
 
 
 @dataclass(frozen=True)
+class TailOptions(MonitorOptions):
+    """Responses far shorter, or far longer, than most."""
+
+    tail: float = 0.02
+    """Share of the responses, of the reference and of now together."""
+
+    def check(self, where: str) -> None:
+        """As `MonitorOptions.check`."""
+        super().check(where)
+        require(0 < self.tail < 0.5, f"{where}.tail", "above 0 and below 0.5", self.tail)
+
+
+@dataclass(frozen=True)
 class EmptyOptions(MonitorOptions):
     """Responses that say nothing."""
 
@@ -145,6 +158,8 @@ class TrustOptions(MonitorOptions):
 ROWS: dict[str, Row] = {
     "characters": Row("meta.monitors.length:characters", LengthOptions, "length in characters"),
     "tokens": Row("meta.monitors.length:tokens", LengthOptions, "length in tokens"),
+    "short": Row("meta.monitors.length:short", TailOptions, "share among the shortest of all"),
+    "long": Row("meta.monitors.length:long", TailOptions, "share among the longest of all"),
     "empty": Row("meta.monitors.length:empty", EmptyOptions, "share without a word"),
     "repetition": Row(
         "meta.monitors.wording:repetition", WordingOptions, "share of n-grams said before"

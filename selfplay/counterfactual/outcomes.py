@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from creator.creator import REPLAYED
 from selfplay.core.types import Group, Prompt
 from selfplay.ledger import Ledger
 from selfplay.statistics import is_mixed
@@ -78,10 +79,13 @@ def mean(values: Iterable[float]) -> float:
 def recorded_parents(ledger: Ledger, t: int) -> set[str] | None:
     """The parents that round t was composed from, where the ledger names all of them; else None.
 
+    In a round that replayed, the prompts that were asked again take the place of parents.
     A parent is named by its children, or by those of them that were turned down; it is not where
     there were fewer children to make than parents. What a refill drew afterwards is left out.
     """
     counted = ledger.stage_metrics(t, "compose")
+    if counted.get(REPLAYED):
+        return {prompt.id for prompt in ledger.composition(t)}
     children = ledger.composition(t)[: int(counted["evolved"])]
     rejections = ledger.rejections(t)[: int(counted["rejected"])]
     found = {origin(child, t) for child in children} | {one.parent for one in rejections}

@@ -53,16 +53,21 @@ class StandIn:
         self._memory = Memory(config, ledger, history, seed, config.pool)
         self._sample: Sampler = config.sampler.build()
 
-    def choose(self, now: Now, groups: Sequence[Group], lots: Sequence[Seed]) -> Pick:
-        """Estimates from the groups, and draws parents once with each of the lots."""
-        measured = self._memory.measure(now.round, groups)
-        return self._pick(self._memory.eligible(now, measured), lots)
+    def choose(
+        self, now: Now, groups: Sequence[Group], lots: Sequence[Seed], replayed: int = 0
+    ) -> Pick:
+        """Estimates from the groups, and draws once with each of the lots.
 
-    def _pick(self, eligible: Eligible, lots: Sequence[Seed]) -> Pick:
+        As many prompts as the run `replayed` in this round; parents, where it replayed none.
+        """
+        measured = self._memory.measure(now.round, groups)
+        parents = max(1, round(self._config.parents * self._config.batch))
+        return self._pick(self._memory.eligible(now, measured), replayed or parents, lots)
+
+    def _pick(self, eligible: Eligible, count: int, lots: Sequence[Seed]) -> Pick:
         ids = texts(eligible.prompts.ids[eligible.prompts.rows])
         columns = eligible.columns
         shares_P = first_shares(self._config.sampler, columns)
-        count = max(1, round(self._config.parents * self._config.batch))
         return Pick(
             self.name,
             values=dict(zip(ids, np.asarray(columns.scores_P, np.float64).tolist(), strict=True)),

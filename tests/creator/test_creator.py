@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from creator.config import OPERATORS, CreatorConfig
 from creator.creator import Creator
 from selfplay.config import load_values
-from selfplay.core.components import Choice
+from selfplay.core.components import Choice, NoOptions
+from selfplay.core.errors import ConfigError
 from selfplay.core.gym import GymSpace, puzzle_prompt
 from selfplay.core.seeding import Seed
 from selfplay.core.types import (
@@ -93,6 +95,58 @@ def test_only_prompts_with_a_gap_become_parents_where_there_are_enough() -> None
     made = compose(config(), groups, originals)
     parents = {prompt.lineage.parents[0] for prompt in made.prompts[:16]}
     assert parents == {prompt.id for prompt in mixed}
+
+
+def test_a_parent_asked_again_is_no_duplicate_but_an_equal_child_is() -> None:
+    originals = puzzles(40)
+    groups = [group(p, [0, 1]) for p in originals[:20]]
+    gates = ["duplicate", "length", "near_duplicate"]
+    repeated = compose(config(operators=["repeat"], gates=gates, attempts=1), groups, originals)
+    asked = [prompt.id for prompt in repeated.prompts[:5]]
+    assert repeated.metrics["evolved"] == 5
+    assert set(asked) <= {prompt.id for prompt in originals[:20]}
+    equal = "tests.creator.test_creator:Same"
+    turned = compose(config(operators=[equal], gates=gates, attempts=1), groups, originals)
+    assert turned.metrics["evolved"] == 0
+    assert {rejection.reason for rejection in turned.rejections} == {"duplicate"}
+
+
+class Same:
+    """Makes a prompt anew that happens to be its parent."""
+
+    def __init__(self, options: NoOptions, surroundings: object) -> None:
+        pass
+
+    def evolve(self, parents: Sequence[Prompt], seed: Seed) -> list[Prompt]:
+        return [replace(parent) for parent in parents]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"sampler": "thompson"}, r"estimator=posterior, found 'regret_gap'"),
+        (
+            {"sampler": {"name": "quotas", "of": "thompson"}, "estimator": "learnability"},
+            "found 'learnability'",
+        ),
+        ({"replay": {"enabled": True}, "memory": 3}, "warm: expected at most 60, .* found 64"),
+        (
+            {"replay": {"enabled": True}, "memory": 30, "pool": {"capacity": 40}},
+            "pool.capacity=40, found 64",
+        ),
+        ({"warm_up": 3, "bootstrap": 3}, "a round after the warm-up"),
+        ({"bootstrap": 0}, "a round after the warm-up"),
+    ],
+)
+def test_what_could_not_do_what_it_says_is_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        config(**values)
+
+
+def test_thompson_draws_by_a_posterior_however_deep_and_by_estimators_of_ones_own() -> None:
+    deep = {"name": "split_halves", "of": {"name": "per_token", "of": "posterior"}}
+    for estimator in ("posterior", deep, "creator.estimators.spread:uniform"):
+        assert config(sampler="thompson", estimator=estimator).sampler.name == "thompson"
 
 
 def test_uniform_makes_solved_prompts_parents_too() -> None:

@@ -19,7 +19,7 @@ from creator.surroundings import Surroundings
 from selfplay.build import open_game
 from selfplay.config import Loaded, load_config
 from selfplay.core.components import NoOptions
-from selfplay.core.errors import ConfigError, DataError, EndpointError
+from selfplay.core.errors import ConfigError, DataError, EndpointError, ModelError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import GENERATED, Lineage, Prompt, user
 from selfplay.events import Progress
@@ -255,6 +255,21 @@ def test_what_a_gate_lacks_is_said_at_the_start_and_another_configuration_may_fo
     ):
         pass
     with open_game(game(files, None, "creator.gates=[length]"), tmp_path / "run") as opened:
+        assert opened.ledger.stages() == []
+
+
+def test_an_embedder_that_is_not_there_is_said_before_anything_is_asked(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    nowhere = f"creator.embedder={tmp_path / 'no' / 'model'}"
+    with (
+        pytest.raises(ModelError, match=r"Expected an embedding model at .*no/model"),
+        open_game(game(files, None, "creator.gates=[novelty]", nowhere), tmp_path / "run"),
+    ):
+        pass
+    with open_game(
+        game(files, None, "creator.gates=[length]", nowhere), tmp_path / "run"
+    ) as opened:
         assert opened.ledger.stages() == []
 
 

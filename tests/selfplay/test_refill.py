@@ -37,14 +37,21 @@ def drawn(ledger: Ledger, t: int) -> int:
     return sum(int(entry.value) for entry in ledger.metrics("refilled") if entry.round == t)
 
 
-def test_a_refilled_round_learns_from_more_groups(finished: Path, tmp_path: Path) -> None:
+def first_mixed(ledger: Ledger, t: int) -> int:
+    """How many of the round's first eight groups teach anything."""
+    ledger.decode = lambda tokens: [""] * len(tokens)
+    return sum(map(is_mixed, ledger.groups(t, TRAIN)[:8]))
+
+
+def test_refilled_rounds_learn_from_more_groups(finished: Path, tmp_path: Path) -> None:
     play_out(tmp_path / "plain", "rounds=1", "evaluation.every=9")
     with (
         Ledger.open(finished / LEDGER, read_only=True) as refilled,
         Ledger.open(tmp_path / "plain" / LEDGER, read_only=True) as plain,
     ):
-        before = plain.stage_metrics(1, "learn")["groups_used"]
-        assert before < refilled.stage_metrics(1, "learn")["groups_used"] <= 8
+        assert plain.stage_metrics(1, "learn")["groups_used"] == first_mixed(refilled, 1)
+        used = [refilled.stage_metrics(t, "learn")["groups_used"] for t in (1, 2)]
+        assert sum(first_mixed(refilled, t) for t in (1, 2)) < sum(used) <= 2 * 8
         assert refilled.stage_metrics(1, "judge") == plain.stage_metrics(1, "judge")
         assert not any(stage.startswith("refill") for _, stage in plain.stages())
 

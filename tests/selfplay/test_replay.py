@@ -87,6 +87,19 @@ def test_so_is_that_of_a_run_which_remembers_probes_and_refills(tmp_path: Path) 
     assert_reproduced(replay(tmp_path, {}), 3)
 
 
+def test_what_a_round_replayed_takes_the_place_of_its_parents(tmp_path: Path) -> None:
+    robust = "creator.replay={enabled: true, probability: 0.7, warm: 12}"
+    play_out(tmp_path / "run", *SHORT, f"rounds={ROUNDS}", "creator.memory=9", robust)
+    with Ledger.open(tmp_path / "run" / LEDGER, read_only=True) as ledger:
+        replayed = [
+            t for t in range(2, ROUNDS + 1) if ledger.stage_metrics(t, "compose")["replayed"]
+        ]
+        asked = {t: {prompt.id for prompt in ledger.composition(t)} for t in replayed}
+    assert replayed
+    assert all(parents_of(tmp_path / "run", t) == asked[t] for t in replayed)
+    assert_reproduced(replay(tmp_path / "run", {}), ROUNDS)
+
+
 def test_a_uniform_choice_differs(run: Path) -> None:
     found = replay(run, UNIFORM)
     uniform, own = row(found, "uniform"), row(found, OWN)
