@@ -73,10 +73,9 @@ def test_no_more_suspects_are_named_than_asked_for_and_the_furthest_out_come_fir
 def test_a_share_too_small_for_one_round_is_found_over_several() -> None:
     rounds, planted = planted_from(5, 8, 0.03)
     assert 0 < len(planted) <= 5
-    assert not any(
-        found.alarms for found in run(watching("templates", spans=(1,)), rounds).values()
-    )
-    (alarm,) = run(watching("templates", spans=(1, 4)), rounds)[8].alarms
+    one, several = (watching("templates", spans=s, budget=0.01) for s in ((1,), (1, 4)))
+    assert not any(found.alarms for found in run(one, rounds).values())
+    (alarm,) = run(several, rounds)[8].alarms
     assert (alarm.span, alarm.round) == (4, 8)
     assert "rounds 5 to 8" in alarm.text
     assert set(alarm.suspects) == planted

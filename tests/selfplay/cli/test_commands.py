@@ -57,6 +57,7 @@ def test_run_goes_on_with_a_run_of_the_first_release(run: Path, tmp_path: Path) 
     shutil.copytree(run, directory)
     with sqlite3.connect(directory / "ledger.db", isolation_level=None) as connection:
         connection.execute("ALTER TABLE costs DROP COLUMN peak_bytes")
+        connection.execute("DROP TABLE archive")
         connection.execute("PRAGMA user_version=1")
     connection.close()
     assert "finished, round 4 of 4" in call("run", str(directory)).output
