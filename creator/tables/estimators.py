@@ -191,7 +191,8 @@ METRICS: dict[str, Row] = {
     "policy_disagreement": Row(
         "creator.estimators.disagreement:policy_disagreement",
         NoOptions,
-        "variance between policies of the expected reward, sampling noise taken off",
+        "variance between policies of the expected reward, sampling noise taken off; for recorded "
+        "answers of several policies, which no run has to one prompt",
     ),
 }
 """Estimators that stand alone."""
