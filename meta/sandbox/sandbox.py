@@ -173,14 +173,15 @@ def _outcome(testing: Jail, under_test: Jail) -> SuiteRun:
     said = [json.loads(line) for line in testing.output.split(b"\n")[:-1]]
     if any(line.get("ended") for line in said):
         under_test.ended(_ENDING_SECONDS)  # so that its exit code says why
-    for process in (under_test, testing):
-        process.end()
-        process.check_started()
+    testing.end()
+    testing.check_started()
     for line in said:
-        if "broken" in line:
+        if "broken" in line:  # maybe before the code under test has had the time to start
             raise BrokenTestsError(line["broken"])
     if not said:
         raise BrokenTestsError("they ended before the first of them")
+    under_test.end()
+    under_test.check_started()
     passed = sum(line.get("passed", False) for line in said)
     timeout = testing.out_of_time or under_test.out_of_time
     return SuiteRun(passed, said[0]["total"], timeout, testing.over or under_test.over)

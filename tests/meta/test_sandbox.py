@@ -17,6 +17,7 @@ import pytest
 
 from meta.sandbox.limits import Limits
 from meta.sandbox.sandbox import ProgramRun, Sandbox
+from meta.sandbox.tester import BrokenTestsError, UnitTests
 from selfplay.core.errors import ResourceError
 
 LIMITS = Limits(seconds=1, wall_seconds=4, memory=256, output=64, disk=2, threads=8)
@@ -425,3 +426,25 @@ def test_it_refuses_where_the_kernel_has_no_landlock(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("meta.sandbox.sandbox.landlock_version", lambda: 0)
     with pytest.raises(ResourceError, match="no Landlock"):
         Sandbox(LIMITS)
+
+
+@pytest.mark.parametrize("tests", ["assert (", "import nothing_like_it\nassert double(1)"])
+def test_broken_tests_are_blamed_even_where_the_code_was_slow_to_start(
+    tests: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    slow = tmp_path / "start.py"
+    root = Path(__file__).resolve().parents[2]
+    slow.write_text(
+        f"import sys, time; sys.path.insert(0, {str(root)!r})\n"
+        "import meta.sandbox.nursery as nursery\n"
+        "become = nursery._become\n"
+        "def late(order, *rest):\n"
+        "    time.sleep(order['role'] == 'candidate' and 2)\n"
+        "    become(order, *rest)\n"
+        "nursery._become = late\n"
+        "nursery.main()\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr("meta.sandbox.process._START", f"exec(open({str(slow)!r}).read())")
+    with pytest.raises(BrokenTestsError):
+        Sandbox(LIMITS).run_tests("double = abs", UnitTests(tests))
