@@ -3,8 +3,9 @@
     {"prompt": [["user", "2+2?"]], "task": "sums", "answer": "4", "response": "4", "score": 1.0,
      "scorer": "verifier", "origin": "core", "alarm": "", "version": 1}
 
-A file of a user's own needs `prompt` (a plain text will do), `response` and `score`; the scorer is
-then `given`. A prompt's puzzle and further columns are kept; its lineage is not.
+A file of a user's own needs `prompt` (a plain text will do, or messages as objects with role and
+content), `response` and `score`; the scorer is then `given`. A prompt's puzzle and further columns
+are kept; its lineage is not: it is read as an imported one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 from meta.anchors import Anchor, AnchorSet
 from selfplay.core.errors import DataError, ResourceError, nearest
-from selfplay.core.types import Chat, Message, Prompt, Puzzle, user
+from selfplay.core.types import Chat, Lineage, Message, Prompt, Puzzle, user
 
 GIVEN = "given"
 """The scorer of anchors that name none."""
@@ -88,37 +89,57 @@ def write_anchors(path: Path, anchors: AnchorSet) -> None:
 
 def anchor_row(anchor: Anchor) -> dict[str, Any]:
     """The anchor as plain data."""
-    prompt = anchor.prompt
     own = {"response": anchor.response, "score": anchor.score, "scorer": anchor.scorer}
     own |= {"origin": anchor.origin, "alarm": anchor.alarm, "version": anchor.version}
+    return prompt_row(anchor.prompt) | own
+
+
+def prompt_row(prompt: Prompt) -> dict[str, Any]:
+    """The prompt's columns as plain data, its lineage left out."""
     return {
         "prompt": [[message.role, message.content] for message in prompt.messages],
         "task": prompt.task,
         "answer": prompt.answer,
         "puzzle": asdict(prompt.puzzle) if prompt.puzzle else None,
         "extra": dict(prompt.extra),
-        **own,
     }
+
+
+def check_columns(row: Mapping[str, Any], columns: Mapping[str, tuple[type, ...]]) -> None:
+    """Refuses columns that a line may not hold, and values of other types.
+
+    Raises:
+        DataError: names the column.
+    """
+    for key, value in row.items():
+        if key not in columns:
+            raise DataError(f"there is no column '{key}'; {nearest(key, columns)}")
+        odd = isinstance(value, bool) and bool not in columns[key]
+        if odd or not isinstance(value, columns[key]):
+            names = " or ".join(kind.__name__ for kind in columns[key])
+            raise DataError(f"{key}: expected {names}, found {value!r}")
 
 
 def _anchor(row: object) -> Anchor:
     if not isinstance(row, dict):
         raise DataError(f"expected an object, found {row!r}")
-    for key, value in row.items():
-        if key not in COLUMNS:
-            raise DataError(f"there is no column '{key}'; {nearest(key, COLUMNS)}")
-        if not isinstance(value, COLUMNS[key]) or isinstance(value, bool):
-            names = " or ".join(kind.__name__ for kind in COLUMNS[key])
-            raise DataError(f"{key}: expected {names}, found {value!r}")
+    check_columns(row, COLUMNS)
     absent = [key for key in ("prompt", "response", "score") if key not in row]
     if absent:
         raise DataError(f"needs {' and '.join(absent)}")
     own = {key: row[key] for key in ("origin", "alarm", "version") if key in row}
     scorer = row.get("scorer", GIVEN)
-    return Anchor(_prompt(row), row["response"], float(row["score"]), scorer, **own)
+    return Anchor(prompt_from(row), row["response"], float(row["score"]), scorer, **own)
 
 
-def _prompt(row: Mapping[str, Any]) -> Prompt:
+def prompt_from(row: Mapping[str, Any]) -> Prompt:
+    """The prompt that a row's columns spell, as an imported one.
+
+    A run goes on with the originals in its ledger, so a file's prompts must not be called so.
+
+    Raises:
+        DataError: its messages or its puzzle cannot be read.
+    """
     puzzle = row.get("puzzle")
     return Prompt(
         _messages(row["prompt"]),
@@ -126,19 +147,26 @@ def _prompt(row: Mapping[str, Any]) -> Prompt:
         row.get("answer"),
         None if puzzle is None else _puzzle(puzzle),
         row.get("extra", {}),
+        Lineage(operator="imported"),
     )
 
 
 def _messages(value: str | list[Any]) -> Chat:
     if isinstance(value, str):
         return user(value)
-    pairs = all(
+    pairs: list[Any] = [
+        [m.get("role"), m.get("content")] if isinstance(m, dict) else m for m in value
+    ]
+    read = all(
         isinstance(m, list) and len(m) == 2 and all(isinstance(part, str) for part in m)
-        for m in value
+        for m in pairs
     )
-    if not value or not pairs:
-        raise DataError(f"prompt: expected a text or a list of [role, content], found {value!r}")
-    return tuple(Message(role, content) for role, content in value)
+    if not value or not read:
+        raise DataError(
+            f"prompt: expected a text or a list of [role, content] or of objects with role and "
+            f"content, found {value!r}"
+        )
+    return tuple(Message(role, content) for role, content in pairs)
 
 
 def _puzzle(value: Mapping[str, Any]) -> Puzzle:

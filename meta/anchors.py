@@ -45,9 +45,9 @@ class Anchor:
     prompt: Prompt
     response: str
     score: float
-    """Higher is better; compared with the scores of the same prompt alone."""
+    """Higher is better; compared with the same scorer's scores of the same prompt alone."""
     scorer: str
-    """Who is trusted: `verifier`, `human`, the name of a judge."""
+    """Who is trusted, and so on which scale: `verifier`, `human`, the name of a judge."""
     origin: Origin = "core"
     """`suspect`: an alarm pointed at it."""
     alarm: str = ""

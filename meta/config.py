@@ -8,6 +8,7 @@ from typing import Any
 
 from meta.tables import judging
 from meta.tables.code import ROWS as CODE
+from meta.tables.review import MonitoringOptions, ReviewOptions
 from meta.tables.verifiers import ROWS as VERIFIERS
 from selfplay.core.checks import check_parameters
 from selfplay.core.components import Choice, NoOptions, Row, component
@@ -212,12 +213,24 @@ class MetaConfig:
     """The first rubric: a YAML file, or the name of one that ships (`surface`); empty for none."""
     verify: VerifierOptions = field(default_factory=VerifierOptions)
     """How held-out tasks are verified, whatever the reward is."""
+    trusted: Any = component("verifier", JUDGES)
+    """Whose scores are trusted: of anchors, of what an alarm suspects, of audited prompts."""
+    trusted_rubric: str = ""
+    """A rubric of the trusted judge's own, where it reads one; it never changes."""
+    monitors: MonitoringOptions = field(default_factory=MonitoringOptions)
+    review: ReviewOptions = field(default_factory=ReviewOptions)
 
     def check(self, where: str) -> None:
         """Refuses constraints that could not be told apart.
 
         Raises:
-            ConfigError: two of them have one name, or nobody judges.
+            ConfigError: two of them have one name, or there is nothing to review.
         """
+        require(
+            bool(self.rubric) or not self.review.enabled,
+            f"{where}.rubric",
+            "a rubric where reviews are enabled",
+            "none",
+        )
         require(self.repeats >= 1, f"{where}.repeats", "1 or more", self.repeats)
         check_labels(self.constraints, f"{where}.constraints")

@@ -28,12 +28,12 @@ from meta.intervals import Interval, interval
 from meta.judges import Judge
 from meta.monitors.exploits import Exploit
 from meta.pairwise import TIE, Pairs, accuracy_by_prompt, pairs_of
-from meta.rubric import Rubric
-from meta.rubric_set import RubricSet, diff_sets, rubric_set_from_yaml
+from meta.rubric_set import diff_sets, rubric_set_from_yaml
 from meta.scoring import (
     AnyRubric,
     Judging,
     Scored,
+    as_set,
     checks_judging,
     score_anchors,
 )
@@ -77,7 +77,7 @@ class Gate:
             read = rubric_set_from_yaml(candidate) if isinstance(candidate, str) else candidate
         except DataError as error:
             return Decision(False, (f"the candidate cannot be read: {error}",))
-        old, new = _as_set(current), _as_set(read)
+        old, new = as_set(current), as_set(read)
         if old.clusters == new.clusters and not diff_sets(old, new):
             return Decision(False, ("the candidate changes nothing",))
         try:
@@ -164,10 +164,6 @@ def _compared(pairs: Pairs, new: Scored, old: Scored, tail: float) -> Compared:
     if not pairs.count:
         return Compared(0, math.nan, math.nan, gain)
     return Compared(pairs.count, float(current_P.mean()), float(candidate_P.mean()), gain)
-
-
-def _as_set(rubric: AnyRubric) -> RubricSet:
-    return RubricSet(rubric) if isinstance(rubric, Rubric) else rubric
 
 
 def accuracy(judge: Judge, rubric: AnyRubric, anchors: Part, tail: float = 0.025) -> Interval:

@@ -7,17 +7,26 @@ Constraint judges stand beside the reward (`meta.panel`); a task may have a pane
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import cached_property
 
 from meta.config import MetaConfig, TaskJudges
-from meta.judges import fingerprint_of
+from meta.judges import Judge, fingerprint_of, judging_fingerprint
+from meta.judges.by_cluster import Embed, Membership
 from meta.judges.verifier import Verifier
-from meta.panel import Panel
-from meta.rubric import Rubric, read_rubric, rubric_file
+from meta.panel import Panel, built
+from meta.reviewers.rationales import rationales
+from meta.rubric import rubric_file
+from meta.rubric_set import RubricSet, read_rubric_set
+from meta.scoring import AnyRubric, as_set
+from selfplay.core.components import Choice
+from selfplay.core.embedding import PACKAGED, Embedder
+from selfplay.core.errors import require
 from selfplay.core.tasks import Partition
 from selfplay.core.text import TextModel
-from selfplay.core.types import Group, Verdict
+from selfplay.core.types import Group, Prompt, Verdict
 
 
 class Meta:
@@ -26,7 +35,7 @@ class Meta:
     def __init__(
         self,
         config: MetaConfig,
-        rubric: Rubric | None = None,
+        rubric: AnyRubric | None = None,
         tasks: Sequence[TaskJudges] = (),
     ) -> None:
         """Builds the judges.
@@ -37,28 +46,100 @@ class Meta:
             tasks: the judges of prompts that are judged otherwise.
 
         Raises:
-            ConfigError: a judge lacks what it needs.
-            DataError: the configured rubric cannot be read.
+            ConfigError: a judge lacks what it needs, or reviews of a rubric that nobody reads.
+            DataError: a configured rubric cannot be read.
         """
-        if rubric is None and config.rubric:
-            rubric = read_rubric(rubric_file(config.rubric))
-        self._rubric = rubric
+        self._config, self._tasks = config, tuple(tasks)
+        self._rubric = first_rubric(config) if rubric is None else as_set(rubric)
         self._partition = Partition((task.name, task.match) for task in tasks)
+        self._embedders: dict[str, Embedder] = {}
+        self._live: TextModel | None = None
         self._panels: dict[str | None, Panel] = {
-            None: Panel(config.judge, config.constraints, rubric, config.repeats)
+            None: Panel(config.judge, config.constraints, self._rubric, config.repeats, self._built)
         } | {
-            task.name: Panel(task.judge, task.constraints, rubric, config.repeats) for task in tasks
+            task.name: Panel(
+                task.judge, task.constraints, self._rubric, config.repeats, self._built
+            )
+            for task in tasks
         }
         self._fingerprint = _fingerprint(self._panels, tasks)
         self._verifier = Verifier(config.verify)
+        idle = config.review.enabled and not self._panels[None].reads_rubric
+        expected = "a judge that reads the rubric (rubric, rubric_llm) where reviews are enabled"
+        require(not idle, "meta.judge", expected, config.judge.name)
 
     def meet(self, live: TextModel) -> None:
         """Makes the live policy known to the judges that may ask it."""
+        self._live = live
         for panel in self._panels.values():
             panel.meet(live)
 
+    def under(self, rubric: RubricSet) -> Meta:
+        """The same with another rubric in force."""
+        other = copy.copy(self)
+        other._rubric = rubric
+        other._panels = {name: panel.under(rubric) for name, panel in self._panels.items()}
+        other._fingerprint = _fingerprint(other._panels, self._tasks)
+        if self._live is not None:
+            other.meet(self._live)
+        return other
+
+    def judging(self, rubric: AnyRubric) -> Judge:
+        """The judge of the reward under another rubric, for the gate."""
+        return self._acquainted(self._built(self._config.judge, as_set(rubric)))
+
+    @cached_property
+    def trusted(self) -> TrustedJudge:
+        """Whose scores are trusted: of anchors, suspects and audits.
+
+        Raises:
+            ConfigError, ModelError: it cannot be had.
+        """
+        choice, name = self._config.trusted, self._config.trusted_rubric
+        rubric = read_rubric_set(rubric_file(name)) if name else None
+        judge = self._acquainted(self._built(choice, rubric))
+        content = getattr(judge, "content", "")
+        return TrustedJudge(
+            judge, judging_fingerprint(choice.name, choice.options, rubric, content)
+        )
+
+    def _acquainted(self, judge: Judge) -> Judge:
+        if self._live is not None and hasattr(judge, "meet"):
+            judge.meet(self._live)
+        return judge
+
+    def _built(self, choice: Choice, rubric: RubricSet | None) -> Judge:
+        return built(choice, rubric, self._embed(rubric))
+
+    def _embed(self, rubric: RubricSet | None) -> Embed:
+        """The embedder of the rubric's clusters; loaded when it is first used."""
+        name = PACKAGED if rubric is None or rubric.clusters is None else rubric.clusters.model
+        return self._embedders.setdefault(name, Embedder(name)).embed
+
+    def explain(self, groups: Sequence[Group]) -> Sequence[Sequence[str]]:
+        """For each response, why the judge of the reward scores it so; empty where it cannot say.
+
+        Raises:
+            EndpointError: the judge's server answers nothing at all.
+        """
+        judge = self._acquainted(self._built(self._config.judge, self._rubric))
+        if hasattr(judge, "explain"):
+            return rationales(judge.explain(groups))
+        return [[""] * len(group.responses) for group in groups]
+
+    def clusters_of(self, prompts: Sequence[Prompt]) -> list[str | None]:
+        """The cluster of the rubric in force that each prompt belongs to; None for no cluster."""
+        if self._rubric is None:
+            return [None] * len(prompts)
+        return Membership(self._rubric, self._embed(self._rubric)).of(prompts)
+
     @property
-    def rubric(self) -> Rubric | None:
+    def config(self) -> MetaConfig:
+        """As it was configured."""
+        return self._config
+
+    @property
+    def rubric(self) -> RubricSet | None:
         """The rubric in force."""
         return self._rubric
 
@@ -87,6 +168,37 @@ class Meta:
             verdicts = panel.judge([groups[i] for i in places]) if places else []
             found |= dict(zip(places, verdicts, strict=True))
         return [found[i] for i in range(len(groups))]
+
+
+@dataclass(frozen=True)
+class TrustedJudge:
+    """A judge with the fingerprint of its judging."""
+
+    judging: Judge
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        """Who is trusted."""
+        return self.judging.name
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Lowest and highest reward."""
+        return self.judging.scale
+
+    def judge(self, groups: Sequence[Group]) -> list[tuple[Verdict, ...]]:
+        """One verdict for each response, in order."""
+        return self.judging.judge(groups)
+
+
+def first_rubric(config: MetaConfig) -> RubricSet | None:
+    """The configured first rubric.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return read_rubric_set(rubric_file(config.rubric)) if config.rubric else None
 
 
 def _fingerprint(panels: Mapping[str | None, Panel], tasks: Sequence[TaskJudges]) -> str:

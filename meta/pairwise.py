@@ -1,7 +1,8 @@
 """Within-prompt pairwise accuracy: how often a score puts the better of two responses first.
 
-Pairs are two responses of one prompt whose trusted scores differ. The better one having the higher
-score counts 1, a tie ½, the reverse 0. A response without a score says nothing of its pairs: they
+Pairs are two responses of one prompt whose trusted scores differ, both by one scorer: scores of two
+scorers are on two scales, and say nothing of each other. The better one having the higher score
+counts 1, a tie ½, the reverse 0. A response without a score says nothing of its pairs: they
 count ½ too, so leaving hard responses unscored gains nothing. A prompt's accuracy is the mean over
 its pairs, and prompts are the units that are compared, one weight each, since responses of one
 prompt are not independent (Miller, 2024, arXiv 2411.00640, on clustered questions).
@@ -59,14 +60,14 @@ class Pairs:
 
 
 def pairs_of(prompts: Sequence[Sequence[Anchor]]) -> Pairs:
-    """All pairs of anchors inside prompts; positions count through the prompts in order."""
+    """All pairs of one scorer's anchors inside prompts; positions count through the prompts."""
     columns: list[tuple[int, int, int, bool]] = []
     start = 0
     for p, anchors in enumerate(prompts):
         for i, a in enumerate(anchors):
             for j in range(i + 1, len(anchors)):
                 b = anchors[j]
-                if a.score != b.score:
+                if a.scorer == b.scorer and a.score != b.score:
                     better, worse = (i, j) if a.score > b.score else (j, i)
                     suspect = "suspect" in (a.origin, b.origin)
                     columns.append((start + better, start + worse, p, suspect))

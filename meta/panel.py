@@ -13,18 +13,47 @@ to answer. What is known is kept in the scores and violations all the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from statistics import fmean
+from typing import TypeAlias
 
 from meta.config import Constraint
 from meta.judges import Judge, fingerprint_of, judging_fingerprint
+from meta.judges.by_cluster import ByCluster, Embed
 from meta.rubric import Rubric
+from meta.rubric_set import RubricSet
 from selfplay.core.components import Choice
 from selfplay.core.text import TextModel
 from selfplay.core.types import JUDGEMENT, Group, Verdict
 
 SCORE = "constraint/"
 """Before a constraint's name: its judge's score among a verdict's scores."""
+
+Build: TypeAlias = Callable[[Choice, RubricSet | None], Judge]
+"""From a choice of judge and the rubric in force to the judge."""
+
+
+def built(choice: Choice, rubrics: RubricSet | None, embed: Embed) -> Judge:
+    """The judge, which judges every prompt by its cluster's rubric where there are clusters.
+
+    Raises:
+        ConfigError: the judge lacks what it needs.
+    """
+
+    def build(rubric: Rubric | None) -> Judge:
+        judge: Judge = choice.build(rubric)
+        return judge
+
+    judge = build(None if rubrics is None else rubrics.default)
+    if rubrics is None or rubrics.clusters is None or not reads_rubric(judge):
+        return judge
+    return ByCluster(rubrics, build, embed)
+
+
+def reads_rubric(judge: Judge) -> bool:
+    """Whether the judge's rewards depend on the rubric."""
+    return bool(getattr(judge, "reads_rubric", False))
 
 
 class Panel:
@@ -34,8 +63,9 @@ class Panel:
         self,
         judge: Choice,
         constraints: Sequence[Constraint],
-        rubric: Rubric | None,
-        repeats: int = 1,
+        rubric: RubricSet | None,
+        repeats: int,
+        build: Build,
     ) -> None:
         """Builds the judges.
 
@@ -44,6 +74,7 @@ class Panel:
             constraints: what a response has to pass.
             rubric: the one in force.
             repeats: how often the judge of the reward is asked about each response.
+            build: makes a judge.
 
         Raises:
             ConfigError: a judge lacks what it needs.
@@ -53,8 +84,23 @@ class Panel:
         for constraint in constraints:
             if constraint.judge not in self._choices:
                 self._choices.append(constraint.judge)
-        self._judges: list[Judge] = [choice.build(rubric) for choice in self._choices]
-        self._rubric, self._repeats = rubric, repeats
+        self._judges: list[Judge] = [build(choice, rubric) for choice in self._choices]
+        self._rubric, self._repeats, self._build = rubric, repeats, build
+
+    def under(self, rubric: RubricSet) -> Panel:
+        """The panel with another rubric in force; judges that do not read it are the same ones."""
+        panel = copy.copy(self)
+        panel._rubric = rubric
+        panel._judges = [
+            self._build(choice, rubric) if reads_rubric(judge) else judge
+            for choice, judge in zip(self._choices, self._judges, strict=True)
+        ]
+        return panel
+
+    @property
+    def reads_rubric(self) -> bool:
+        """Whether the reward depends on the rubric."""
+        return reads_rubric(self._judges[0])
 
     def meet(self, live: TextModel) -> None:
         """Makes the live policy known to the judges that may ask it."""

@@ -84,6 +84,8 @@ class Criterion:
             raise DataError(f"{where}: expected a weight above 0, found {self.weight!r}")
         object.__setattr__(self, "weight", float(self.weight))
         object.__setattr__(self, "range", _range(where, self.range))
+        # In one order, so that equal criteria are described in equal words.
+        object.__setattr__(self, "params", dict(sorted(self.params.items())))
         self._check_kind(where)
 
     def _check_kind(self, where: str) -> None:
@@ -196,15 +198,20 @@ def read_rubric(path: Path) -> Rubric:
     return read_file(path, rubric_from_yaml)
 
 
-def read_file(path: Path, parse: Callable[[str], T]) -> T:
+def read_file(path: Path, parse: Callable[[str], T], what: str = "rubric") -> T:
     """What `parse` makes of the file's text.
+
+    Args:
+        path: the file.
+        parse: from its text.
+        what: it holds, for the message.
 
     Raises:
         DataError: the file is absent, or `parse` refuses it; names the file.
     """
     if not path.is_file():
         siblings = [p.name for p in path.parent.glob("*.y*ml")]
-        raise DataError(f"rubric {path}: there is no such file; {nearest(path.name, siblings)}")
+        raise DataError(f"{what} {path}: there is no such file; {nearest(path.name, siblings)}")
     try:
         return parse(path.read_text(encoding="utf-8"))
     except (DataError, UnicodeDecodeError) as error:

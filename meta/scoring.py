@@ -24,6 +24,11 @@ Judging: TypeAlias = Callable[[AnyRubric], Judge]
 """From a rubric to the judge that scores by it."""
 
 
+def as_set(rubric: AnyRubric) -> RubricSet:
+    """A plain rubric as a set without clusters."""
+    return RubricSet(rubric) if isinstance(rubric, Rubric) else rubric
+
+
 def checks_judging(embed: Embed | None = None) -> Judging:
     """Judges of `check` criteria, without a language model.
 

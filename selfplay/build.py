@@ -19,7 +19,10 @@ from creator.estimators.trial import check_usable
 from creator.pool_index import IdArray, numbers
 from creator.shelf import Shelf
 from creator.surroundings import Surroundings
-from meta.meta import Meta
+from meta.clusters import fit_clusters
+from meta.meta import Meta, first_rubric
+from meta.rubric_set import RubricSet
+from selfplay.anchoring import Anchoring
 from selfplay.coaching import network_of
 from selfplay.config import Loaded, differences
 from selfplay.core.components import Choice
@@ -39,13 +42,18 @@ from selfplay.ledger import Ledger
 from selfplay.ledger.lock import RunLock
 from selfplay.paths import CREATOR, LEDGER, POLICY, model_directory
 from selfplay.policies import Policies, writing
+from selfplay.reviewing import Reviewing
 from selfplay.rollouts import Rollouts
+from selfplay.rubrics import in_force
 from selfplay.settings import GROWING, RunConfig
 from selfplay.signals import SIGNALS
 from selfplay.tasks import samples_of, solver_config, task_judges, verified_by
 from solver.learning.team import join
 from solver.policy import Policy
 from solver.solver import Solver, check_solver, leading_solver
+
+CLUSTERED = 4096
+"""Originals that clusters are found in, at most."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,9 @@ def open_game(loaded: Loaded[RunConfig], directory: Path) -> Iterator[Game]:
             refuse_other_settings(loaded, ledger, directory)
         material = ledger and dealt_material(config, ledger)
         material = material or gather(config)
-        meta = Meta(config.meta, tasks=task_judges(config))
+        dealt = ledger is not None and ledger.stage_done(0, "deal")
+        rubric = in_force(ledger.rubrics()) if ledger and dealt else started(config, material)
+        meta = Meta(config.meta, rubric, task_judges(config))
         check_solver(config.solver)
         check_usable(config.creator.estimator, config.meta.repeats)
         chosen = replace(config.model, path=str(model_directory(config.model.path)))
@@ -92,6 +102,22 @@ def open_game(loaded: Loaded[RunConfig], directory: Path) -> Iterator[Game]:
             ledger.amend_settings(loaded.as_dict())
         ledger.decode = solver.decode
         yield seat(config, material, meta, solver, ledger, directory)
+
+
+def started(config: RunConfig, material: Material) -> RubricSet | None:
+    """The rubric that a run begins with, with clusters of the originals where they are asked for.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    rubric, per_task = first_rubric(config.meta), config.meta.review.clusters
+    if rubric is None or rubric.clusters is not None or not per_task:
+        return rubric
+    prompts = material.originals[:CLUSTERED]
+    model = config.creator.embedder
+    vectors_PD = Embedder(model).embed([prompt.text for prompt in prompts])
+    clusters = fit_clusters(prompts, vectors_PD, per_task, model, Seed(config.seed).at("clusters"))
+    return replace(rubric, clusters=clusters)
 
 
 def refuse_other_settings(loaded: Loaded[RunConfig], ledger: Ledger, directory: Path) -> None:
@@ -218,6 +244,8 @@ def seat(
         spaces=material.spaces,
         directory=directory / CREATOR,
     )
+    rollouts = Rollouts(ledger, solver, sampling, seed, config.chunk, samples_of(config))
+    anchoring = Anchoring(ledger, rollouts, sampling, seed)
     return Game(
         config=config,
         directory=directory,
@@ -235,7 +263,11 @@ def seat(
         meta=meta,
         rewriter=network.model or config.creator.rewriter.build(solver.policy.model),
         network=network,
-        rollouts=Rollouts(ledger, solver, sampling, seed, config.chunk, samples_of(config)),
+        rollouts=rollouts,
+        anchoring=anchoring,
+        reviewing=Reviewing(
+            meta, ledger, rollouts, anchoring, seed, solver.policy.model, directory
+        ),
         policies=Policies(directory / POLICY, config.save, ledger),
         dealt=material.originals,
         originals=Shelf.of(ledger, material.ids),

@@ -17,6 +17,7 @@ from creator.creator import REPLAYED, Creator
 from creator.shelf import Shelf
 from creator.surroundings import Turn
 from meta.meta import Meta
+from selfplay.anchoring import Anchoring, append_anchors
 from selfplay.coaching import Network, coaching_metrics, rewarded_requests, writing_lesson
 from selfplay.core.errors import PausedError
 from selfplay.core.seeding import Seed
@@ -25,9 +26,10 @@ from selfplay.core.types import GENERATED, Group, Now, Probe, Prompt
 from selfplay.evaluation import accuracy, samplings
 from selfplay.events import Event, Listener, Progress, StageDone, nobody
 from selfplay.failed import kept
-from selfplay.labels import BASELINE, ESTIMATE, GATE, TRAIN
+from selfplay.labels import ANCHORS, BASELINE, ESTIMATE, GATE, TRAIN, last_judged
 from selfplay.ledger import Ledger
 from selfplay.policies import Policies
+from selfplay.reviewing import Reviewing, pause_for
 from selfplay.rewrites import RecordedRewriter
 from selfplay.rollouts import Rollouts
 from selfplay.settings import RunConfig
@@ -59,6 +61,8 @@ class Game:
     network: Network
     """The rewriter's own, where it learns."""
     rollouts: Rollouts
+    anchoring: Anchoring
+    reviewing: Reviewing
     policies: Policies
     dealt: Sequence[Prompt]
     """The originals, until the ledger has them."""
@@ -81,8 +85,11 @@ def play_round(game: Game, t: int) -> Iterator[Event]:
     """One turn of the game. Round 0 only lays the table and evaluates the first policy."""
     refills = (refill,) if game.config.solver.refill else ()
     coaching = (coach,) if game.config.creator.training.enabled else ()
-    turn = (compose, attempt, judge, *refills, *coaching, learn, evaluate, record)
-    stages = turn if t else (deal, evaluate, record)
+    meta = game.config.meta
+    anchors = (anchor,) if meta.review.enabled else ()
+    reviews = (review,) if meta.review.enabled or meta.monitors.enabled else ()
+    turn = (compose, attempt, judge, *refills, *coaching, learn, *reviews, evaluate, record)
+    stages = turn if t else (deal, *anchors, evaluate, record)
     for stage in stages:
         if not game.ledger.stage_done(t, stage.__name__):
             began = time.perf_counter()
@@ -110,10 +117,20 @@ def deal(game: Game, t: int) -> Iterator[Progress]:
     yield Progress(t, "deal", 1, 1)
 
 
+def anchor(game: Game, t: int) -> Iterator[Progress]:
+    """The first anchors, on which rubrics are tested."""
+    yield Progress(t, "anchor", 0, 1)
+    anchors = game.anchoring.first(t, game.meta, game.listener)
+    with game.ledger.commit(t, "anchor") as stage:
+        stage.metrics = {"anchors": float(append_anchors(game.ledger, t, anchors))}
+        stage.metrics[GENERATED] = float(generated_tokens(game.ledger.groups(t, ANCHORS)))
+    yield Progress(t, "anchor", 1, 1)
+
+
 def compose(game: Game, t: int) -> Iterator[Progress]:
     """The creator estimates, samples parents, evolves them, admits children, adds originals."""
     now = Now(t, game.solver.version, game.meta.fingerprint)
-    previous, asked = game.ledger.groups(t - 1, TRAIN), list[Group]()
+    previous, asked = last_judged(game.ledger, t - 1), list[Group]()
     turn, seed = turn_of(game, now, "", asked), game.seed.at(t, "compose")
     composition = game.creator.compose(now, previous, game.originals, turn, seed)
     with game.ledger.commit(t, "compose") as stage:
@@ -262,6 +279,21 @@ def lesson(game: Game, t: int) -> list[Group]:
         groups = [group for group in groups if is_mixed(group)]
     requests = writing_lesson(game.ledger, t) if game.config.creator.trains_policy else []
     return [*groups, *requests, *game.ledger.groups(t, BASELINE)]
+
+
+def review(game: Game, t: int) -> Iterator[Progress]:
+    """Meta looks at the round; where something asks for it, the rubric is reviewed (MPO).
+
+    Raises:
+        PausedError: an alarm that asks for a pause has come up.
+    """
+    outcome = yield from game.reviewing.review(t, game.meta, game.is_last(t))
+    before = game.ledger.alarms()
+    with game.ledger.commit(t, "review") as stage:
+        stage.metrics = outcome.write(game.ledger)
+    if outcome.adopted:
+        game.meta = game.meta.under(outcome.adopted)
+    pause_for(outcome.alarms, before)
 
 
 def evaluate(game: Game, t: int) -> Iterator[Progress]:

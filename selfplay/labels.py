@@ -14,6 +14,17 @@ ESTIMATE = "probe"
 GATE = "gate"
 """Name of the probe by which gates have children answered."""
 
+ANCHORS = "anchors"
+"""Label of the first policy's answers that the first anchors are made of."""
+AUDIT = "audit"
+"""Label of those training groups that the trusted judge scores as well."""
+SUSPECT = "suspect"
+"""Label of the training groups in which an alarm suspects something, for the trusted judge."""
+FRESH = "fresh"
+"""Label of the policy's new answers to the anchors' prompts, for the trusted judge."""
+RESCORED = "rescored"
+"""Label of earlier training groups, scored under the rubric that the round adopted."""
+
 
 def judged_in(ledger: Ledger, t: int) -> list[Group]:
     """All judged groups of round t that say how its prompts, or earlier ones, fare."""
@@ -25,4 +36,9 @@ def estimated_from(ledger: Ledger, t: int) -> list[Group]:
 
     Those that the creator asked for itself, or those of the round before.
     """
-    return ledger.groups(t, f"{ESTIMATE}:0") or ledger.groups(t - 1, TRAIN)
+    return ledger.groups(t, f"{ESTIMATE}:0") or last_judged(ledger, t - 1)
+
+
+def last_judged(ledger: Ledger, t: int) -> list[Group]:
+    """Round t's judged groups, under the rubric that is in force after it."""
+    return ledger.groups(t, RESCORED) or ledger.groups(t, TRAIN)

@@ -34,6 +34,11 @@ class RubricHistory:
         return next((e for e in reversed(self.entries) if e.status == "accepted"), None)
 
     @property
+    def adopted(self) -> int:
+        """Round in which the present version came into force; 0 as from the start."""
+        return self.in_force.round if self.in_force is not None else 0
+
+    @property
     def frozen(self) -> bool:
         """Whether no review may adopt anything."""
         asked = [e.status for e in self.entries if e.status in ("frozen", "thawed")]
@@ -45,7 +50,7 @@ class RubricHistory:
         return max((entry.version for entry in self.entries), default=0) + 1
 
     def entry(self, version: int | None = None) -> RubricEntry:
-        """How a version came to be; the one in force for None.
+        """How a version came to be: what was decided, else its proposal; in force for None.
 
         Raises:
             DataError: there is no such version, or none is in force.
@@ -54,7 +59,8 @@ class RubricHistory:
             if self.in_force is None:
                 raise DataError("the run has no rubric; set meta.rubric in its configuration")
             version = self.in_force.version
-        found = next((e for e in self.entries if e.version == version), None)
+        events = [e for e in self.entries if e.version == version]
+        found = next((e for e in events if e.status != "proposed"), next(iter(events), None))
         if found is None:
             known = sorted({entry.version for entry in self.entries})
             raise DataError(
@@ -72,7 +78,7 @@ class RubricHistory:
         return rubric_set_from_yaml(self.entry(version).text)
 
     def standing(self, version: int) -> str:
-        """`in force`, `replaced`, `rolled back` or `rejected`."""
+        """`in force`, `replaced`, `rolled back`, `rejected`, or `waiting` for the gate."""
         if self.in_force is not None and self.in_force.version == version:
             return "in force"
         decided = [
@@ -80,6 +86,8 @@ class RubricHistory:
             for e in self.entries
             if e.version == version and e.status in ("accepted", "rejected", "rolled_back")
         ]
+        if not decided:
+            return "waiting"
         return "replaced" if decided[-1] == "accepted" else decided[-1].replace("_", " ")
 
     def ancestors(self, version: int) -> list[int]:
@@ -107,7 +115,7 @@ class RubricHistory:
                 entry.reason,
             )
             for entry in self.versions()
-            if entry.parent is not None
+            if entry.parent is not None and self.standing(entry.version) != "waiting"
         )
 
     def differences(self, before: int | None, after: int | None) -> dict[str, RubricDiff]:

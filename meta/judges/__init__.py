@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any, Protocol
 
-from meta.rubric import Rubric
 from selfplay.core.types import Group, Verdict
+
+
+class Named(Protocol):
+    """A rubric, or rubrics by cluster."""
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits."""
 
 
 class Judge(Protocol):
@@ -17,6 +24,8 @@ class Judge(Protocol):
 
     A judge whose rewards depend on more than its options and its rubric, such as a model's weights,
     has an attribute `content`: a hash of that.
+
+    A judge whose rewards depend on the rubric has an attribute `reads_rubric` that is true.
 
     A judge that may ask the live policy has a method `meet(live)`, which a run calls with the
     policy's text model before anything is judged.
@@ -38,10 +47,11 @@ class Judge(Protocol):
         """
 
 
-def judging_fingerprint(name: str, options: Any, rubric: Rubric | None, content: str = "") -> str:
+def judging_fingerprint(name: str, options: Any, rubric: Named | None, content: str = "") -> str:
     """12 hex digits of a hash over a judge's name, its options (a dataclass) and its rubric.
 
-    Rewards under different fingerprints are never compared.
+    Rewards under different fingerprints are never compared. Fields of options, at any depth, with
+    `metadata={"judging": False}` change no verdict and are left out: a server's time-outs, prices.
 
     Args:
         name: of the judge.
@@ -49,8 +59,18 @@ def judging_fingerprint(name: str, options: Any, rubric: Rubric | None, content:
         rubric: the one in force.
         content: the judge's own `content`, where it has one.
     """
-    parts = [name, asdict(options), rubric and rubric.fingerprint]
+    parts = [name, _judging(options), rubric and rubric.fingerprint]
     return fingerprint_of([*parts, content] if content else parts)
+
+
+def _judging(value: Any) -> Any:
+    """Plain data of what verdicts depend on."""
+    if is_dataclass(value):
+        kept = [f.name for f in fields(value) if f.metadata.get("judging", True)]
+        return {name: _judging(getattr(value, name)) for name in kept}
+    if isinstance(value, Mapping):
+        return {key: _judging(item) for key, item in value.items()}
+    return [_judging(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def fingerprint_of(content: Any) -> str:

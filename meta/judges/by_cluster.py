@@ -14,21 +14,44 @@ from numpy.typing import NDArray
 from meta.judges import Judge
 from meta.rubric import Rubric
 from meta.rubric_set import RubricSet
+from selfplay.core.text import TextModel
 from selfplay.core.types import Group, Prompt, Verdict
 
 Embed: TypeAlias = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts to unit vectors, shape (N, D): `selfplay.core.embedding.Embedder.embed`."""
 
 
+class Membership:
+    """Which cluster a prompt belongs to."""
+
+    def __init__(self, rubrics: RubricSet, embed: Embed) -> None:
+        """`embed` is called only where there are clusters."""
+        self._clusters, self._embed = rubrics.clusters, embed
+        self._known: dict[str, str | None] = {}
+
+    def of(self, prompts: Sequence[Prompt]) -> list[str | None]:
+        """Each prompt's cluster, None where it has none; a prompt is embedded once."""
+        if self._clusters is None:
+            return [None] * len(prompts)
+        new = list({p.id: p for p in prompts if p.id not in self._known}.values())
+        if new:
+            vectors_PD = self._embed([prompt.text for prompt in new])
+            assigned = self._clusters.assign(new, vectors_PD)
+            self._known |= {p.id: name for p, name in zip(new, assigned, strict=True)}
+        return [self._known[prompt.id] for prompt in prompts]
+
+
 class ByCluster:
     """Judges groups by the rubrics of their prompts' clusters."""
 
+    reads_rubric = True
+
     def __init__(self, rubrics: RubricSet, build: Callable[[Rubric], Judge], embed: Embed) -> None:
         """Builds the judges; `embed` is called only where there are clusters."""
-        self._rubrics, self._embed = rubrics, embed
+        self._rubrics = rubrics
         self._judges = {name: build(rubrics.rubric_of(name)) for name in rubrics.by_cluster}
         self._default = build(rubrics.default)
-        self._known: dict[str, str | None] = {}
+        self._membership = Membership(rubrics, embed)
 
     @property
     def name(self) -> str:
@@ -42,12 +65,18 @@ class ByCluster:
 
     @property
     def content(self) -> str:
-        """The rubric set's fingerprint."""
-        return self._rubrics.fingerprint
+        """The rubric set's fingerprint, and what the judge of the default rubric adds."""
+        return f"{self._rubrics.fingerprint} {getattr(self._default, 'content', '')}".strip()
+
+    def meet(self, live: TextModel) -> None:
+        """Makes the live policy known to the judges that may ask it."""
+        for judge in (self._default, *self._judges.values()):
+            if hasattr(judge, "meet"):
+                judge.meet(live)
 
     def judge(self, groups: Sequence[Group], repeat: int = 0) -> list[tuple[Verdict, ...]]:
         """One verdict for each response, in order."""
-        names = self.clusters_of([group.prompt for group in groups])
+        names = self._membership.of([group.prompt for group in groups])
         places: dict[str | None, list[int]] = {}
         for i, name in enumerate(names):
             places.setdefault(name if name in self._judges else None, []).append(i)
@@ -57,15 +86,3 @@ class ByCluster:
             verdicts = judge.judge([groups[i] for i in own], repeat)
             found |= dict(zip(own, verdicts, strict=True))
         return [found[i] for i in range(len(groups))]
-
-    def clusters_of(self, prompts: Sequence[Prompt]) -> list[str | None]:
-        """Each prompt's cluster; a prompt is embedded once."""
-        clusters = self._rubrics.clusters
-        if clusters is None:
-            return [None] * len(prompts)
-        new = list({p.id: p for p in prompts if p.id not in self._known}.values())
-        if new:
-            vectors_PD = self._embed([prompt.text for prompt in new])
-            assigned = clusters.assign(new, vectors_PD)
-            self._known |= {p.id: name for p, name in zip(new, assigned, strict=True)}
-        return [self._known[prompt.id] for prompt in prompts]

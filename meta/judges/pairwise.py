@@ -10,25 +10,31 @@ which makes P(i, j) + P(j, i) = 1 exactly. A response's reward is the mean over 
 compared with: all others of its group, some of them, or the prompt's gold answer. Equal texts are
 a tie and are not asked about. The comparisons themselves are in the scores (`meta.judging.wins`).
 
-Left out: ratings from comparisons that are not complete (Bradley-Terry); with few opponents a
-reward depends on which ones were drawn.
+Under a constitution each pair is compared under one drawn principle, the same in both orders; the
+model may think first, and the label is then kept from 0 and 1, since a model that has reasoned is
+sure of its verdict (Constitutional AI, Bai et al., 2022, arXiv 2212.08073, section 4.1, clamps to
+0.4 and 0.6). Both ends are kept from alike, so the sum above stays 1.
+
+Left out: few-shot examples; ratings from comparisons that are not complete (Bradley-Terry); with
+few opponents a reward depends on which ones were drawn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import fmean
 
+from meta.constitution import constitution_file, read_constitution
 from meta.judging.by_probability import ByProbability
 from meta.judging.masses import Masses
 from meta.judging.quoting import NO_REFERENCE, asked, code_for, material
-from meta.judging.wins import WIN
+from meta.judging.thinking import THINK, after_thinking
 from meta.rubric import Rubric
 from meta.tables.judging import PairwiseOptions
 from selfplay.core.seeding import Seed
-from selfplay.core.types import Chat, Group, Prompt, Verdict, user
+from selfplay.core.types import WIN, Chat, Group, Prompt, Verdict, user
 
 REFERENCE = "reference"
 NO_OTHER = "the group has no other response to compare with"
@@ -39,7 +45,8 @@ stand means nothing.
 
 {shown}
 
-Reply with the number of the better response alone: 1 or 2."""
+{task}"""
+_TASK = "Reply with the number of the better response alone: 1 or 2."
 
 
 @dataclass(frozen=True)
@@ -61,11 +68,17 @@ class Outcome:
     """That the first of its texts is the better."""
     lean: float = 0.0
     """How much likelier than even the model finds the first place, over both orders."""
+    principle: str = ""
+    """Id of the principle that decided, where one did."""
 
     @property
     def reversed(self) -> Outcome:
         """The same for the second of its texts."""
-        return Outcome(1.0 - self.probability, self.lean)
+        return replace(self, probability=1.0 - self.probability)
+
+    def clamped(self, least: float) -> Outcome:
+        """The same, its probability from `least` to 1 - `least`."""
+        return replace(self, probability=min(max(self.probability, least), 1.0 - least))
 
 
 class Pairwise(ByProbability):
@@ -80,9 +93,21 @@ class Pairwise(ByProbability):
 
         Raises:
             ConfigError, ModelError: the model cannot be had.
+            DataError: there is no such constitution, or it cannot compare.
         """
         super().__init__(options)
         self._options = options
+        self._constitution = None
+        if options.principles:
+            self._constitution = read_constitution(constitution_file(options.principles))
+            self._constitution.check_comparing()
+
+    @property
+    def content(self) -> str:
+        """Names the wording, the model's weights where they lie in a directory, the principles."""
+        if self._constitution is None:
+            return super().content
+        return f"{super().content} {self._constitution.fingerprint}"
 
     def judge(self, groups: Sequence[Group], repeat: int = 0) -> list[tuple[Verdict, ...]]:
         """Verdicts with `win/j` against each opponent j.
@@ -95,25 +120,46 @@ class Pairwise(ByProbability):
             for group, played in zip(groups, matches, strict=True)
             for match in played
         ]
-        outcomes = iter(self.outcomes(contests))
+        outcomes = iter(self.outcomes(contests, repeat))
         return [
             self._verdicts(group, [(match, next(outcomes)) for match in played])
             for group, played in zip(groups, matches, strict=True)
         ]
 
-    def outcomes(self, contests: Sequence[tuple[Prompt, tuple[str, str]]]) -> list[Outcome | str]:
+    def outcomes(
+        self, contests: Sequence[tuple[Prompt, tuple[str, str]]], repeat: int = 0
+    ) -> list[Outcome | str]:
         """How likely the first of each two texts is the better, or why that cannot be said."""
+        drawn = [self._criterion(prompt, texts, repeat) for prompt, texts in contests]
         chats = [
-            self._chat(prompt, first, second)
-            for prompt, (one, other) in contests
+            self._chat(prompt, first, second, quality)
+            for (prompt, (one, other)), (_, quality) in zip(contests, drawn, strict=True)
             if one != other
             for first, second in ((one, other), (other, one))
         ]
-        found = iter(self.masses(chats))
-        return [
-            Outcome(0.5) if one == other else outcome(next(found), next(found))
-            for _, (one, other) in contests
-        ]
+        found = iter(self._verdict_masses(chats))
+        least = self._options.least_doubt
+        outcomes: list[Outcome | str] = []
+        for (_, (one, other)), (principle, _) in zip(contests, drawn, strict=True):
+            ended = Outcome(0.5) if one == other else outcome(next(found), next(found))
+            if isinstance(ended, Outcome):
+                ended = replace(ended.clamped(least), principle=principle)
+            outcomes.append(ended)
+        return outcomes
+
+    def _criterion(self, prompt: Prompt, texts: tuple[str, str], repeat: int) -> tuple[str, str]:
+        """Under which principle, if any, two texts are compared, and what decides."""
+        if self._constitution is None:
+            return "", self._options.quality
+        seed = Seed(0, (self.name, "principle", repeat, prompt.id, *sorted(texts)))
+        principle = self._constitution.drawn(seed)
+        return principle.id, principle.prefer
+
+    def _verdict_masses(self, chats: Sequence[Chat]) -> list[Masses | str]:
+        """How likely "1" and "2" are, after thinking where that is asked for."""
+        if not self._options.reasoning:
+            return self.masses(chats)
+        return after_thinking(self._asked, chats, self._options.reasoning, _TASK, self.masses)
 
     def _matches(self, group: Group, repeat: int) -> list[Match]:
         texts = [response.text for response in group.responses]
@@ -125,12 +171,13 @@ class Pairwise(ByProbability):
         drawn = pairs(len(texts), self._options.opponents, seed)
         return [Match(i, j, (texts[i], texts[j])) for i, j in drawn]
 
-    def _chat(self, prompt: Prompt, first: str, second: str) -> Chat:
+    def _chat(self, prompt: Prompt, first: str, second: str, quality: str) -> Chat:
         question = asked(prompt)
         # Both orders have one code, so that nothing but the order differs between them.
         code = code_for([question, *sorted((first, second))])
         texts = {"prompt": question, "response 1": first, "response 2": second}
-        return user(_FRAME.format(quality=self._options.quality, shown=material(texts, code)))
+        task = THINK if self._options.reasoning else _TASK
+        return user(_FRAME.format(quality=quality, shown=material(texts, code), task=task))
 
     def _verdicts(
         self, group: Group, ended: Sequence[tuple[Match, Outcome | str]]

@@ -21,6 +21,7 @@ class RubricChecks:
 
     name = "rubric"
     scale = (0.0, 1.0)
+    reads_rubric = True
 
     def __init__(self, options: NoOptions, rubric: Rubric | None) -> None:
         """Raises ConfigError without a rubric, or when a criterion needs a language model."""

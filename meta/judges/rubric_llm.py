@@ -9,8 +9,8 @@ how a policy judges itself (self-rewarding language models, arXiv 2401.10020).
 What was clamped or superfluous in the replies is counted among the verdict's scores, under `NOTE`.
 The rationales are in `explain`, which asks as `judge` does.
 
-A server is asked for replies of the rubric's JSON schema. One that refuses that, by answering
-nothing at all, is asked without from then on; the reading is as strict in either case.
+A server is asked for replies of the rubric's JSON schema. One that turns all of that down is asked
+without from then on; the reading is as strict in either case. One that fails is not asked again.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class RubricLLM:
 
     name = "rubric_llm"
     scale = (0.0, 1.0)
+    reads_rubric = True
 
     def __init__(self, options: RubricLLMOptions, rubric: Rubric | None) -> None:
         """Builds the model.
@@ -76,10 +77,7 @@ class RubricLLM:
             )
         self._options, self._rubric = options, rubric
         self._criteria = tuple(c for c in rubric.criteria if c.kind == "judge")
-        checks = tuple(c for c in rubric.criteria if c.kind == "check")
-        self._checks = (
-            RubricChecks(NoOptions(), replace(rubric, criteria=checks)) if checks else None
-        )
+        self._checks = _checks_of(rubric)
         self._asked = [Asked(choice) for choice in self._choices()]
         self._sampling = Sampling(
             n=options.votes,
@@ -102,7 +100,8 @@ class RubricLLM:
         """Verdicts with the rubric's score and, per criterion, the mean value on its range.
 
         Raises:
-            EndpointError: the model's server answers nothing at all.
+            EndpointError: the model's server refuses the key, model or address.
+            PausedError: the model's `max_money` is spent.
         """
         rows = self.explain(groups, repeat)
         return [tuple(explained.verdict for explained in row) for row in rows]
@@ -157,8 +156,10 @@ class RubricLLM:
     def _replies(self, chats: Sequence[Chat], seed: Seed) -> list[tuple[Response, ...] | str]:
         if not chats:
             return []
-        replies = self._asked[0].replies(chats, self._sampling, seed)
-        if len(self._asked) > 1 and all(isinstance(reply, str) for reply in replies):
+        asked = self._asked[0]
+        replies = asked.replies(chats, self._sampling, seed)
+        turned_down = not asked.silent and all(isinstance(reply, str) for reply in replies)
+        if len(self._asked) > 1 and turned_down:
             unstructured = self._asked[1].replies(chats, self._sampling, seed)
             if not all(isinstance(reply, str) for reply in unstructured):
                 del self._asked[0]

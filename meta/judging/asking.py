@@ -2,7 +2,8 @@
 
 All questions of all groups go out in one call, so that a server is kept busy and a model in process
 fills its batches. A question that the model refuses, such as one that does not fit its context,
-costs only its own verdict. At temperature 0 equal questions are asked once.
+costs only its own verdict, and a server that fails them all costs all of theirs: verdicts are then
+missing, as many as a run allows. At temperature 0 equal questions are asked once.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import Any, TypeVar
 from meta.judging.halving import one_by_one
 from meta.judging.masses import Masses, masses
 from selfplay.core.components import Choice
+from selfplay.core.errors import NoAnswerError
 from selfplay.core.models.content import content_of
 from selfplay.core.models.live import LiveModel, ScoringModel
 from selfplay.core.seeding import Seed
+from selfplay.core.text import TextModel
 from selfplay.core.types import Chat, Group, Response, Sampling
 
 Found = TypeVar("Found")
@@ -39,6 +42,8 @@ class Asked:
         self._live = LiveModel()
         self._path = str(getattr(choice.options, "path", ""))
         self.model: Any = choice.build(self._live)
+        self.silent = False
+        """Whether the model's server failed everything that it was asked last."""
 
     @property
     def content(self) -> str:
@@ -55,27 +60,46 @@ class Asked:
         """`sampling.n` replies to each chat, or why there are none.
 
         Raises:
-            EndpointError: the model's server answers nothing at all.
+            EndpointError: the model's server refuses the key, model or address.
+            PausedError: the model's `max_money` is spent.
         """
-        different = list(dict.fromkeys(chats)) if sampling.greedy else list(chats)
-
-        def ask(some: Sequence[Chat]) -> list[tuple[Response, ...] | str]:
-            before = _failures(self.model)
-            found = self.model.generate(some, sampling, seed)
-            reason = _unanswered(_failures(self.model) - before)
-            return [responses or reason for responses in found]
-
-        answers = one_by_one(different, ask)
-        if not sampling.greedy:
-            return answers
-        known = dict(zip(different, answers, strict=True))
-        return [known[chat] for chat in chats]
+        before = _failures(self.model)
+        try:
+            found = replies_of(self.model, chats, sampling, seed)
+        except NoAnswerError:
+            self.silent = True
+            return [_unanswered(_failures(self.model) - before)] * len(chats)
+        self.silent = False
+        return found
 
     def masses(
         self, chats: Sequence[Chat], candidates: Sequence[str], least: float
     ) -> list[Masses | str]:
         """How likely the candidates are as answers to each chat; see `meta.judging.masses`."""
         return masses(self.model, chats, candidates, least)
+
+
+def replies_of(
+    model: TextModel, chats: Sequence[Chat], sampling: Sampling, seed: Seed
+) -> list[tuple[Response, ...] | str]:
+    """`sampling.n` replies of the model to each chat, or why there are none.
+
+    Raises:
+        EndpointError: the model's server answers nothing at all.
+    """
+    different = list(dict.fromkeys(chats)) if sampling.greedy else list(chats)
+
+    def ask(some: Sequence[Chat]) -> list[tuple[Response, ...] | str]:
+        before = _failures(model)
+        found = model.generate(some, sampling, seed)
+        reason = _unanswered(_failures(model) - before)
+        return [responses or reason for responses in found]
+
+    answers = one_by_one(different, ask)
+    if not sampling.greedy:
+        return answers
+    known = dict(zip(different, answers, strict=True))
+    return [known[chat] for chat in chats]
 
 
 def by_group(groups: Sequence[Group], found: Iterable[Found]) -> list[tuple[Found, ...]]:

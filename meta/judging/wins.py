@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from selfplay.core.types import Comparison, Verdict
-
-WIN = "win/"
-"""Before an opponent's position, or `reference`: the probability of being better than that one."""
+from selfplay.core.types import WIN, Comparison, Verdict
 
 
 def comparisons_in(verdicts: Sequence[Verdict], judge: str) -> tuple[Comparison, ...]:

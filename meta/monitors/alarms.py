@@ -30,7 +30,7 @@ class Alarm:
     value: float
     """Mean over the prompts of the rounds that were compared."""
     reference: float
-    """Mean over the reference's prompts."""
+    """Mean over the reference's prompts; the limit, where that was reached."""
     span: int
     """Rounds that were compared with the reference, up to `round`."""
     p: float
@@ -41,6 +41,9 @@ class Alarm:
     """Responses of `round` that drive it, the furthest out first."""
     action: str
     """`tell`, `review` or `pause`."""
+    at_limit: bool = False
+    """It reached its limit in this round, whatever it was before: no drift was tested, and p says
+    nothing."""
 
     @property
     def size(self) -> float:
@@ -51,6 +54,8 @@ class Alarm:
     def text(self) -> str:
         """One line for people, and for a reviewer."""
         rounds = f"round {self.round}"
+        if self.at_limit:
+            return f"{self.monitor}: {self.value:.3g} in {rounds} (limit {self.reference:.3g})"
         if self.span > 1:
             rounds = f"rounds {self.round - self.span + 1} to {self.round}"
         return (

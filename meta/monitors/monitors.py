@@ -96,7 +96,8 @@ class Monitors:
             for span in self._options.spans
             if reference and span <= len(rounds)
         ]
-        alarms = [alarm for alarm in found if alarm]
+        limited = beyond_limit(t, monitor, values[len(reference) :], self._options)
+        alarms = [alarm for alarm in (limited, *found) if alarm]
         return Reading(monitor.name, value, min(alarms, key=lambda a: a.p, default=None))
 
     def _reference(self, t: int, since: int, scored: bool) -> list[int]:
@@ -178,6 +179,34 @@ def examine(
         level=options.level,
         suspects=suspects(before, newest, upwards, options.suspects),
         action=monitor.options.action,
+    )
+
+
+def beyond_limit(
+    t: int, monitor: Monitor, now: Sequence[FloatArray], options: MonitorsOptions
+) -> Alarm | None:
+    """The alarm, if there is one, of a round whose mean is at the statistic's limit.
+
+    Args:
+        t: the round.
+        monitor: what is measured.
+        now: its values in that round.
+        options: least number of prompts, most suspects.
+    """
+    limit, now_P = monitor.statistic.limit, known(means(now))
+    if limit is None or len(now_P) < options.prompts or now_P.mean() < limit:
+        return None
+    return Alarm(
+        monitor=monitor.name,
+        round=t,
+        value=float(now_P.mean()),
+        reference=limit,
+        span=1,
+        p=0.0,
+        level=options.level,
+        suspects=suspects([np.array([limit])], now, upwards=True, most=options.suspects),
+        action=monitor.options.action,
+        at_limit=True,
     )
 
 

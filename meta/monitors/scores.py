@@ -2,7 +2,8 @@
 
 A judge that gives nearly everything the highest score teaches nothing; meta-rewarding
 (arXiv 2407.19594) ran into that by its second round. Scores also rise because a policy gets better,
-which is why saturation only alarms from a share on, however much it has grown.
+which is why saturation only alarms from a share on, however much it has grown. A judge that is
+saturated from the first round on never drifts; for that there is a limit.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def saturation(options: SaturationOptions) -> Statistic:
         top = 1.0 - options.margin if bounded else np.nan
         return [_at_least(row, top) for row in seen.rewards()]
 
-    return Statistic(measure, "up", scored=True, beyond=options.share)
+    return Statistic(measure, "up", scored=True, beyond=options.share, limit=options.limit)
 
 
 def entropy(options: EntropyOptions) -> Statistic:

@@ -91,6 +91,8 @@ class Statistic:
     """It reads rewards, so it is compared under one judging fingerprint alone."""
     beyond: float | None = None
     """Where set, a value on the near side of it is no alarm, however much it drifted."""
+    limit: float | None = None
+    """Where set, a round whose mean is at least this is an alarm, drifted or not."""
     pooled: Callable[[Sequence[Row]], list[FloatArray]] = as_measured
     """From the rows of the reference *and* of the rounds compared with it to their values. It must
     not depend on the order of the rows, or the test of a drift would not be one."""

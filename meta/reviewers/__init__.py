@@ -6,14 +6,18 @@ refuses to hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from meta.anchors import Part
 from meta.rubric import Rubric
+from selfplay.core.errors import DataError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group
+
+Explain: TypeAlias = Callable[[Sequence[Group]], Sequence[Sequence[str]]]
+"""For each group, for each response, what the judge wrote (`meta.reviewers.rationales`)."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +42,29 @@ class Evidence:
     anchors: Part
     """The part `propose`: trusted scores."""
     rollouts: Sequence[Group] = ()
-    """Groups of the policy with the judge's scores and rationales, stratified by score."""
+    """Groups of the policy with the judge's verdicts."""
     alarms: tuple[str, ...] = ()
     """What the monitors say."""
     state: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Training state: metrics by name, oldest round first."""
     past: tuple[PastEdit, ...] = ()
     """Oldest first."""
+    explain: Explain | None = None
+    """Has the judge say why it scores as it does; None where it cannot."""
+    suspects: Sequence[tuple[int, int]] = ()
+    """Responses that alarms point at, as (group, response) positions in `rollouts`."""
 
     def __post_init__(self) -> None:
         self.anchors.require("propose", "a reviewer")
+        sizes = [len(group.responses) for group in self.rollouts]
+        strays = [s for s in self.suspects if not _within(s, sizes)]
+        if strays:
+            raise DataError(f"evidence: no rollout is at the suspect's position {strays[0]}")
+
+
+def _within(place: tuple[int, int], sizes: Sequence[int]) -> bool:
+    group, response = place
+    return 0 <= group < len(sizes) and 0 <= response < sizes[group]
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 AFFIXES = 12
 """Endings, and beginnings, at most."""
 
+MATERIALS = (("last_word", "characters"), ("last_line", "characters"), ("last_line", "words"))
+"""Parts of a prompt, in units, that a response may be made of."""
+
 FORMS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "pattern": (
         {"regex": r"\d\W*$"},
@@ -45,6 +48,17 @@ FORMS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "echo": ({"n": 1}, {"n": 2}, {"n": 3}),
     "alphabet": ({"script": "latin"}, {"script": "ascii"}),
     "case": ({"upper": True}, {"upper": False}),
+    "rearranges": tuple(
+        {"part": part, "unit": unit, "exact": exact}
+        for part, unit in MATERIALS
+        for exact in (False, True)
+    ),
+    "neighbours": tuple(
+        {"part": part, "unit": unit, "reverse": reverse, "exact": exact}
+        for part, unit in MATERIALS
+        for reverse in (False, True)
+        for exact in (False, True)
+    ),
 }
 """Parameters worth trying whatever the responses are."""
 

@@ -27,6 +27,13 @@ def edits_of(
     yield from _additions(rubric, measures, weights)
 
 
+def dropping(rubric: Rubric, denied: frozenset[str]) -> Iterator[Rubric]:
+    """Every rubric that has one criterion less."""
+    for place, criterion in enumerate(rubric.criteria):
+        if len(rubric.criteria) > 1 and criterion.kind == "check" and criterion.check not in denied:
+            yield _with(rubric, place)
+
+
 def _edits_at(
     rubric: Rubric, place: int, measures: Sequence[Measure], weights: Sequence[float]
 ) -> Iterator[Rubric]:

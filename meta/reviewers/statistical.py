@@ -1,11 +1,14 @@
 """The reviewer that needs no language model: it edits `check` criteria by what the anchors say.
 
 Each step tries every edit (`meta.reviewers.edits`) on the `propose` anchors and measures by how
-much the within-prompt pairwise accuracy changes, core and suspects together. Of the edits that lose
-nothing on the core it takes the one whose gain's low end is highest, if that is above 0; ends are
-those of t-intervals over prompts, widened for the number of edits tried (Bonferroni), so that noise
-alone proposes nothing. Steps follow until none helps or `max_edits` is reached. A greedy forward
-and backward search as in stepwise regression, on the figure that the gate tests.
+much the within-prompt pairwise accuracy changes: on all pairs, and on those with a suspect of the
+newest version, which the many older pairs would drown. Of the edits that lose nothing on either,
+nor on the core, it takes the one whose gain's low end is highest on one of them, if that is above
+0; ends are those of t-intervals over prompts, widened for the number of tests (Bonferroni), so that
+noise alone proposes nothing. Of edits that are equally sure it takes the one with the widest mean
+margin between better and worse: ranks are what anchors test, margins what a policy climbs. Steps follow until none helps or `max_edits` is reached. A greedy forward
+and backward search as in stepwise regression, on the figure that the gate tests. At the end of a
+proposal, criteria go that its accuracy does not need: what no anchor speaks for, a policy can game.
 
 The seed draws the prompts where there are more than it looks at. Criteria that it must not edit,
 those of kind `judge` and those on denied checks, it cannot edit around either, since it must not
@@ -28,14 +31,17 @@ from meta.intervals import Interval, interval
 from meta.pairwise import Pairs, accuracy_by_prompt, pairs_of
 from meta.reviewers import Evidence, Proposal
 from meta.reviewers.catalogue import Measure, catalogue, denied_checks, measure_of
-from meta.reviewers.edits import edits_of
+from meta.reviewers.edits import dropping, edits_of
 from meta.rubric import Rubric
 from meta.rubric_diff import diff
 from meta.tables.reviewers import StatisticalOptions
 from selfplay.core.checks import check_parameters, run_check
 from selfplay.core.errors import DataError
 from selfplay.core.seeding import Seed
+from selfplay.core.text import TextModel
 
+_AS_SURE = 0.005
+"""Of pairwise accuracy: edits whose gains' low ends are nearer than this are equally sure."""
 LEAST_PROMPTS = 8
 """Prompts with a pair, below which nothing is proposed."""
 MAX_INAPPLICABLE = 0.02
@@ -45,7 +51,8 @@ MAX_INAPPLICABLE = 0.02
 class StatisticalReviewer:
     """Proposes edits of `check` criteria."""
 
-    def __init__(self, options: StatisticalOptions) -> None:
+    def __init__(self, options: StatisticalOptions, model: TextModel | None = None) -> None:
+        """Looks at no model."""
         self._options = options
         self._denied = denied_checks(options.deny)
 
@@ -68,6 +75,8 @@ class StatisticalReviewer:
             if step.rubric is None:
                 break
             best = step.rubric
+        if self._options.prune and best is not evidence.rubric:
+            best = self._pruned(table, best)
         return _proposal(table, evidence.rubric, best, tried)
 
     def _drawn(self, prompts: Sequence[Sequence[Anchor]], seed: Seed) -> list[Sequence[Anchor]]:
@@ -78,16 +87,37 @@ class StatisticalReviewer:
         return [prompts[int(i)] for i in sorted(drawn)]
 
     def _step(self, table: Table, rubric: Rubric, measures: Sequence[Measure]) -> Step:
-        """The edit with the highest low end, if one is above 0; the first of equal ones."""
+        """The surest edit, if one is sure: of those as sure, the one of the widest margin."""
         edits = list(edits_of(rubric, measures, self._denied, self._options.weights))
-        before_P, core = table.accuracy_P(rubric), table.core_accuracy(rubric)
-        tail = self._options.level / max(len(edits), 1)
-        best, highest = None, 1e-9
+        before, kept = table.accuracies(rubric), table.core_accuracy(rubric)
+        tail = self._options.level / max(len(before) * len(edits), 1)
+        found: list[tuple[float, Rubric]] = []
         for edit in edits:
-            low = interval(table.accuracy_P(edit) - before_P, tail).low
-            if low > highest and table.core_accuracy(edit) >= core:
-                best, highest = edit, low
-        return Step(best, len(edits))
+            after = table.accuracies(edit)
+            gains = [new_P - old_P for new_P, old_P in zip(after, before, strict=True)]
+            low = max(interval(gain_P, tail).low for gain_P in gains)
+            harmless = all(gain_P.mean() >= 0 for gain_P in gains if gain_P.size)
+            if low > 1e-9 and harmless and table.core_accuracy(edit) >= kept:
+                found.append((low, edit))
+        if not found:
+            return Step(None, len(edits))
+        highest = max(low for low, _ in found)
+        sure = [edit for low, edit in found if low >= highest - _AS_SURE]
+        return Step(max(sure, key=table.margin), len(edits))
+
+    def _pruned(self, table: Table, rubric: Rubric) -> Rubric:
+        """The rubric without the criteria whose loss costs no accuracy, the most useless first."""
+        while True:
+            accuracy, core = float(table.accuracy_P(rubric).mean()), table.core_accuracy(rubric)
+            without = [
+                (float(table.accuracy_P(edit).mean()), edit)
+                for edit in dropping(rubric, self._denied)
+                if table.core_accuracy(edit) >= core
+            ]
+            best, shorter = max(without, key=lambda found: found[0], default=(-1.0, rubric))
+            if best < accuracy:
+                return rubric
+            rubric = shorter
 
 
 @dataclass(frozen=True)
@@ -106,9 +136,17 @@ class Table:
         self._anchors = [anchor for own in prompts for anchor in own]
         self._pairs: Pairs = pairs_of(prompts)
         self._core = self._pairs.core
+        self._newest = self._pairs.where(self._pairs.suspect_M & self._new_M())
         self._denied = frozenset(denied)
         self._degrees: dict[str, NDArray[np.float64]] = {}
         self.texts = [[anchor.response for anchor in own] for own in prompts]
+
+    def _new_M(self) -> NDArray[np.bool_]:
+        """Whether one of a pair came with the newest version of the anchors."""
+        versions_N = np.array([anchor.version for anchor in self._anchors])
+        newest = versions_N.max(initial=0)
+        better_M, worse_M = self._pairs.better_M, self._pairs.worse_M
+        return np.asarray((versions_N[better_M] == newest) | (versions_N[worse_M] == newest))
 
     @property
     def prompts(self) -> int:
@@ -121,6 +159,17 @@ class Table:
         known_N = degrees_N[~np.isnan(degrees_N)]
         enough = len(known_N) >= (1.0 - MAX_INAPPLICABLE) * len(degrees_N)
         return bool(enough and known_N.size and known_N.min() < known_N.max())
+
+    def accuracies(self, rubric: Rubric) -> list[NDArray[np.float64]]:
+        """By prompt: of all pairs, and of those with a suspect of the newest version."""
+        scores_N = self._scores_N(rubric)
+        return [accuracy_by_prompt(pairs, scores_N) for pairs in (self._pairs, self._newest)]
+
+    def margin(self, rubric: Rubric) -> float:
+        """Mean over the pairs of how much higher the better response is scored, in [-1, 1]."""
+        scores_N = self._scores_N(rubric)
+        differences_M = scores_N[self._pairs.better_M] - scores_N[self._pairs.worse_M]
+        return float(np.nanmean(differences_M)) / sum(c.weight for c in rubric.criteria)
 
     def accuracy_P(self, rubric: Rubric) -> NDArray[np.float64]:
         """Pairwise accuracy by prompt of what the usable criteria say, shape (P,)."""

@@ -100,6 +100,15 @@ class PairwiseOptions(ProbabilityOptions):
     """How many of the others each response meets at least, drawn anew for every repeat; 0: all."""
     quality: str = "more helpful, correct and clear"
     """What decides, as the end of the question "Which response is"."""
+    principles: str = ""
+    """A constitution (a YAML file, or the name of one that ships: `plain`): each pair is compared
+    under one of its principles, drawn anew for every repeat, in place of `quality`."""
+    reasoning: int = 0
+    """Tokens for thinking before the verdict, greedily; 0: none. Thoughts that do not end within
+    them are no verdict."""
+    clamp: float | None = None
+    """No probability of winning is nearer to 0 or 1 than this; null: 0.4 with `reasoning`, which
+    makes verdicts surer than they are right (Constitutional AI), else 0."""
 
     def check(self, where: str) -> None:
         """Refuses impossible values.
@@ -111,7 +120,18 @@ class PairwiseOptions(ProbabilityOptions):
         expected = " or ".join(AGAINST)
         require(self.against in AGAINST, f"{where}.against", expected, self.against)
         require(self.opponents >= 0, f"{where}.opponents", "0 or more", self.opponents)
+        require(self.reasoning >= 0, f"{where}.reasoning", "0 or more", self.reasoning)
+        clamp = self.clamp
+        fits = clamp is None or 0 <= clamp < 0.5
+        require(fits, f"{where}.clamp", "0 or more and below 0.5, or null", clamp)
         require(bool(self.quality.strip()), f"{where}.quality", "what decides", "none")
+
+    @property
+    def least_doubt(self) -> float:
+        """How far from 0 and from 1 probabilities stay."""
+        if self.clamp is None:
+            return 0.4 if self.reasoning else 0.0
+        return self.clamp
 
 
 @dataclass(frozen=True)

@@ -130,12 +130,17 @@ class SaturationOptions(MonitorOptions):
     """Share at the top of the scale from which on a rise is an alarm."""
     margin: float = 0.0
     """Part of the scale that counts as its top."""
+    limit: float | None = None
+    """Share from which on there is an alarm whatever it was before, from the first round on: a
+    judge that was saturated from the start has not drifted. Null: drifts alone alarm."""
 
     def check(self, where: str) -> None:
         """As `MonitorOptions.check`."""
         super().check(where)
         require(0 <= self.share <= 1, f"{where}.share", "0 to 1", self.share)
         require(0 <= self.margin < 1, f"{where}.margin", "from 0 to below 1", self.margin)
+        fits = self.limit is None or 0 < self.limit <= 1
+        require(fits, f"{where}.limit", "above 0 and up to 1, or null", self.limit)
 
 
 @dataclass(frozen=True)

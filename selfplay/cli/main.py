@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from selfplay.cli.ablate_command import ablate
+from selfplay.cli.anchors_command import anchors
 from selfplay.cli.config_command import show_config
 from selfplay.cli.credit_command import credit
 from selfplay.cli.digest_command import digest
@@ -20,8 +21,10 @@ from selfplay.cli.doctor import doctor
 from selfplay.cli.estimate_command import estimate
 from selfplay.cli.evaluate_command import evaluate
 from selfplay.cli.export_command import export
+from selfplay.cli.feedback_command import feedback
 from selfplay.cli.prompts_command import prompts
 from selfplay.cli.replay_command import replay
+from selfplay.cli.rlaif_command import rlaif
 from selfplay.cli.rubric_command import rubric
 from selfplay.cli.run_command import run
 from selfplay.cli.status import status
@@ -57,6 +60,9 @@ for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
 app.add_typer(prompts, name="prompts")
 app.add_typer(rubric, name="rubric")
+app.add_typer(anchors, name="anchors")
+app.add_typer(feedback, name="feedback")
+app.add_typer(rlaif, name="rlaif")
 
 
 def main() -> None:

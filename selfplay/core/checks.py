@@ -24,6 +24,7 @@ from selfplay.core.errors import ConfigError, DataError, nearest
 from selfplay.core.instructions.table import INSTRUCTIONS
 from selfplay.core.json_text import parse_json
 from selfplay.core.language import scripts_of
+from selfplay.core.relations import ROWS as RELATIONS
 from selfplay.core.types import Prompt
 
 
@@ -301,6 +302,7 @@ CHECKS: Mapping[str, CheckRow] = {
     "number": CheckRow(number, NoParameters, "has a number"),
     "json": CheckRow(json_value, Json, "is valid JSON"),
     "exact_answer": CheckRow(exact_answer, NoParameters, "is the gold answer", uses_answer=True),
+    **RELATIONS,
     **INSTRUCTIONS,
 }
 """Every check by name."""

@@ -41,6 +41,10 @@ class EndpointError(SelfplayError, RuntimeError):
     exit_code = 5
 
 
+class NoAnswerError(EndpointError):
+    """A model server failed every request of a call; nothing says that the next must fail too."""
+
+
 class ResourceError(SelfplayError, RuntimeError):
     """The machine lacks something: disk, memory, a device, an optional package."""
 

@@ -151,6 +151,9 @@ class Verdict:
 
 JUDGEMENT = "judgement/"
 """Before the number of a repeat: what it alone says, among the scores of a repeated verdict."""
+WIN = "win/"
+"""Before an opponent's position, or `reference`: the probability of being better than that one,
+among the scores of a verdict that rests on comparisons."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,10 @@ class Group:
         if len(verdicts) != len(self.responses):
             raise ValueError(f"{len(verdicts)} verdicts for {len(self.responses)} responses")
         return replace(self, verdicts=tuple(verdicts), fingerprint=fingerprint)
+
+    def again(self, purpose: Purpose) -> Group:
+        """The same responses, not judged yet, for another purpose."""
+        return replace(self, purpose=purpose, verdicts=(), fingerprint="")
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ Four layouts:
   lists, one entry for each response: `violations` (names of broken constraints), `token_ids`, and
   `logprobs` (nats, one for each token, under the reference of `solver.reference=precomputed`);
 - `comparisons`: one row for each, with `chosen`, `rejected` and, where known, by how much
-  (`margin`). Both are texts behind a prompt column, or chats of which the last turn is the response
-  and, without a prompt column, the others are the prompt. It is a group of two;
+  (`margin`) and how surely (`probability`, 0.5 to 1) the first is the better. Both are texts behind
+  a prompt column, or chats of which the last turn is the response and, without a prompt column, the
+  others are the prompt. It is a group of two;
 - `demonstrations`: one row for each, with a `completion` behind the prompt's columns: what should
   be imitated, a group of one whose reward is 1;
 - `gsm8k_solutions`: GSM8K's published `example_model_solutions.jsonl`, in which every column other
@@ -26,13 +27,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from selfplay.core.errors import ConfigError, DataError, nearest
-from selfplay.core.types import Group, Prompt, Purpose, Response, Verdict
-from selfplay.data.prompts import (
-    PROMPT_COLUMNS,
-    PromptFileOptions,
-    find_columns,
-    make_prompt,
-)
+from selfplay.core.types import WIN, Group, Prompt, Purpose, Response, Verdict
+from selfplay.data.comparisons import is_number, read_comparison
+from selfplay.data.prompts import PromptFileOptions, find_columns, make_prompt
 from selfplay.data.rows import TableRow, read_rows
 
 Tokenize: TypeAlias = Callable[[str], Sequence[int]]
@@ -61,6 +58,8 @@ class Recorded:
     """Of each response; empty where the text alone was recorded."""
     logprobs: tuple[tuple[float, ...], ...] = ()
     """Nats, one for each token of each response; empty where none were recorded."""
+    probability: float | None = None
+    """Of a comparison: how likely the first response is better than the second."""
 
 
 def read_recorded(path: Path, layout: str = "groups", limit: int = 0) -> list[Recorded]:
@@ -122,7 +121,11 @@ def _verdict(recorded: Recorded, g: int) -> Verdict:
     reward = recorded.rewards[g]
     if reward is None:
         return Verdict.missing(NO_REWARD)
-    return Verdict(reward, violations=recorded.violations[g] if recorded.violations else ())
+    scores = {}
+    if recorded.probability is not None:
+        scores[f"{WIN}{1 - g}"] = 1.0 - recorded.probability if g else recorded.probability
+    violations = recorded.violations[g] if recorded.violations else ()
+    return Verdict(reward, scores=scores, violations=violations)
 
 
 def _read_groups(path: Path, rows: Sequence[TableRow]) -> list[Recorded]:
@@ -133,12 +136,12 @@ def _read_groups(path: Path, rows: Sequence[TableRow]) -> list[Recorded]:
         n = len(responses)
         records.append(
             Recorded(
-                make_prompt(_without(row, OF_RESPONSES), columns),
+                make_prompt(row.without(OF_RESPONSES), columns),
                 responses,
                 _rewards(row, n),
                 _lists(row, "violations", n, _is_text),
                 _lists(row, "token_ids", n, _is_id),
-                _lists(row, "logprobs", n, _is_number),
+                _lists(row, "logprobs", n, is_number),
             )
         )
     return records
@@ -166,18 +169,17 @@ def _is_id(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _is_number(value: Any) -> bool:
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    return real and math.isfinite(value)
-
-
 def _read_comparisons(path: Path, rows: Sequence[TableRow]) -> list[Recorded]:
-    sides = [(_side(row, "chosen"), _side(row, "rejected")) for row in rows]
-    asked = [_asked(row, *pair) for row, pair in zip(rows, sides, strict=True)]
-    columns = find_columns(PromptFileOptions(), asked, path)
+    found = [read_comparison(row) for row in rows]
+    columns = find_columns(PromptFileOptions(), [one.asked for one in found], path)
     return [
-        Recorded(make_prompt(ask, columns), (chosen, rejected), (_margin(row), 0.0))
-        for row, ask, ((_, chosen), (_, rejected)) in zip(rows, asked, sides, strict=True)
+        Recorded(
+            make_prompt(one.asked, columns),
+            (one.chosen, one.rejected),
+            (one.margin, 0.0),
+            probability=one.probability,
+        )
+        for one in found
     ]
 
 
@@ -188,51 +190,9 @@ def _read_demonstrations(path: Path, rows: Sequence[TableRow]) -> list[Recorded]
         text = row.values.get("completion")
         if not isinstance(text, str) or not text:
             raise DataError(f"{row.place}: expected 'completion', a text, found {text!r}")
-        prompt = make_prompt(_without(row, {"completion"}), columns)
+        prompt = make_prompt(row.without({"completion"}), columns)
         records.append(Recorded(prompt, (text,), (1.0,)))
     return records
-
-
-def _side(row: TableRow, name: str) -> tuple[list[Any], str]:
-    """The turns before the response, as they stand there, and the response."""
-    found = row.values.get(name)
-    if isinstance(found, str):
-        return [], found
-    last = found[-1] if isinstance(found, list) and found else None
-    if isinstance(last, Mapping) and isinstance(last.get("content"), str):
-        return list(found or ())[:-1], last["content"]
-    raise DataError(
-        f"{row.place}: expected '{name}', a text or a chat that ends with the response, "
-        f"found {found!r}"
-    )
-
-
-def _asked(
-    row: TableRow, chosen: tuple[list[Any], str], rejected: tuple[list[Any], str]
-) -> TableRow:
-    """The row of the prompt alone; without a prompt column, the turns that both sides share."""
-    rest = _without(row, {"chosen", "rejected", "margin"})
-    if any(name in rest.values for name in PROMPT_COLUMNS):
-        return rest
-    if not chosen[0] or chosen[0] != rejected[0]:
-        raise DataError(
-            f"{row.place}: expected a prompt column, or the same turns before both responses, "
-            "found neither"
-        )
-    return TableRow(row.place, {"prompt": chosen[0], **rest.values})
-
-
-def _margin(row: TableRow) -> float:
-    """By how much the chosen response is better; 1 where that was not recorded."""
-    found = row.values.get("margin")
-    if found is None:
-        return 1.0
-    if not _is_number(found) or found <= 0:
-        raise DataError(
-            f"{row.place}: expected a margin above 0, found {found!r}; swap chosen and rejected, "
-            "or leave a tie out"
-        )
-    return float(found)
 
 
 def _responses(row: TableRow) -> tuple[str, ...]:
@@ -281,7 +241,7 @@ def _read_gsm8k_solutions(path: Path, rows: Sequence[TableRow]) -> list[Recorded
         if not solutions:
             raise DataError(f"{row.place}: expected at least one model's solution, found none")
         texts, rewards = zip(*solutions, strict=True)
-        records.append(Recorded(make_prompt(_without(row, set(models)), columns), texts, rewards))
+        records.append(Recorded(make_prompt(row.without(set(models)), columns), texts, rewards))
     return records
 
 
@@ -292,11 +252,6 @@ def _solution(name: str, value: object, place: str) -> tuple[str, float]:
         if isinstance(text, str) and isinstance(correct, bool):
             return text, float(correct)
     raise DataError(f"{place}: expected '{name}' to have is_correct and solution, found {value!r}")
-
-
-def _without(row: TableRow, names: set[str]) -> TableRow:
-    """The row without some columns."""
-    return TableRow(row.place, {k: v for k, v in row.values.items() if k not in names})
 
 
 LAYOUTS: Mapping[str, Callable[[Path, Sequence[TableRow]], list[Recorded]]] = {

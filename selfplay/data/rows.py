@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,10 @@ class TableRow:
     place: str
     """File and line (or row, for formats without lines), counted from 1."""
     values: Mapping[str, Any]
+
+    def without(self, names: Set[str]) -> TableRow:
+        """The row without some columns."""
+        return TableRow(self.place, {k: v for k, v in self.values.items() if k not in names})
 
 
 def read_rows(path: Path, limit: int = 0) -> list[TableRow]:

@@ -1,9 +1,13 @@
 """The run's database: the bus between stages and the single source of truth of a run."""
 
 from selfplay.ledger.entries import (
+    AlarmEntry,
+    AnchorEntry,
     CostEntry,
     MetricEntry,
     PolicyEntry,
+    ReviewEntry,
+    ReviewOutcome,
     RubricEntry,
     RubricStatus,
     StageRecord,
@@ -12,10 +16,14 @@ from selfplay.ledger.ledger import Ledger
 from selfplay.ledger.lock import RunLock, holder
 
 __all__ = [
+    "AlarmEntry",
+    "AnchorEntry",
     "CostEntry",
     "Ledger",
     "MetricEntry",
     "PolicyEntry",
+    "ReviewEntry",
+    "ReviewOutcome",
     "RubricEntry",
     "RubricStatus",
     "RunLock",

@@ -46,6 +46,9 @@ QUERIES: dict[str, str] = {
         "ORDER BY g.round, g.label, g.position, c.position"
     ),
     "rubrics": "SELECT * FROM rubrics ORDER BY position",
+    "anchors": "SELECT * FROM anchors ORDER BY position",
+    "alarms": "SELECT * FROM alarms ORDER BY round, position",
+    "reviews": "SELECT * FROM reviews ORDER BY round",
     "policies": "SELECT version, round, sha256 FROM policies ORDER BY version",
     "stages": "SELECT round, stage FROM stages ORDER BY round, stage",
     "metrics": "SELECT * FROM metrics ORDER BY round, stage, name",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-RubricStatus: TypeAlias = Literal["accepted", "rejected", "rolled_back", "frozen", "thawed"]
-"""The version accepted last is in force. `frozen` and `thawed` say of the whole run whether reviews
-may change that; the version that they name is the one in force."""
+RubricStatus: TypeAlias = Literal[
+    "proposed", "accepted", "rejected", "rolled_back", "frozen", "thawed"
+]
+"""The version accepted last is in force. `proposed` candidates wait for the gate. `frozen` and
+`thawed` say of the whole run whether reviews may change anything; the version that they name is the
+one in force."""
+ReviewOutcome: TypeAlias = Literal["accepted", "rejected", "none"]
 
 
 @dataclass
@@ -54,6 +59,51 @@ class RubricEntry(NamedTuple):
     status: RubricStatus
     reason: str
     round: int
+
+
+class AnchorEntry(NamedTuple):
+    """One trusted score of one response."""
+
+    prompt_id: str
+    response: str
+    score: float
+    scorer: str
+    origin: str
+    """`core` or `suspect`."""
+    alarm: str
+    version: int
+    """Of the anchor set that it came with."""
+    round: int
+
+
+class AlarmEntry(NamedTuple):
+    """One alarm of one round."""
+
+    round: int
+    monitor: str
+    action: str
+    text: str
+    value: float
+    reference: float
+    p: float
+    suspects: tuple[tuple[int, int], ...]
+    """(group, response): positions among the round's training groups."""
+
+
+class ReviewEntry(NamedTuple):
+    """What became of a review of the rubric."""
+
+    round: int
+    cause: str
+    """What triggered it."""
+    outcome: ReviewOutcome
+    version: int | None
+    """Of the candidate; None without one."""
+    reason: str
+    tokens: int
+    """What the reviewer took, in tokens of language models."""
+    decision: Mapping[str, Any] | None
+    """The gate's figures; None where it was not asked."""
 
 
 class PolicyEntry(NamedTuple):

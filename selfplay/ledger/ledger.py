@@ -26,14 +26,17 @@ from selfplay.core.types import (
     Verdict,
 )
 from selfplay.ledger import groups as groups_
-from selfplay.ledger import journal, pool, versions
+from selfplay.ledger import journal, pool, reviews, versions
 from selfplay.ledger.codec import canonical_json
 from selfplay.ledger.database import Database
 from selfplay.ledger.digest import digest
 from selfplay.ledger.entries import (
+    AlarmEntry,
+    AnchorEntry,
     CostEntry,
     MetricEntry,
     PolicyEntry,
+    ReviewEntry,
     RubricEntry,
     RubricStatus,
     StageRecord,
@@ -359,6 +362,36 @@ class Ledger:
     def rubrics(self) -> list[RubricEntry]:
         """All events of all rubric versions, in order."""
         return versions.rubrics(self._database)
+
+    # Reviews of the rubric
+
+    def add_anchors(self, prompts: Iterable[Prompt], entries: Sequence[AnchorEntry]) -> None:
+        """Appends anchors; `prompts` are theirs, added where they are not there yet."""
+        with self.transaction():
+            self.add_prompts(prompts)
+            reviews.add_anchors(self._database, entries)
+
+    def anchors(self) -> list[AnchorEntry]:
+        """All anchors, in the order in which they were appended."""
+        return reviews.anchors(self._database)
+
+    def add_alarms(self, entries: Sequence[AlarmEntry]) -> None:
+        """Writes the alarms of one round."""
+        reviews.add_alarms(self._database, entries)
+
+    def alarms(self) -> list[AlarmEntry]:
+        """All alarms, oldest first."""
+        return reviews.alarms(self._database)
+
+    def add_review(self, entry: ReviewEntry) -> None:
+        """Writes what became of a round's review."""
+        reviews.add_review(self._database, entry)
+
+    def reviews(self) -> list[ReviewEntry]:
+        """All reviews, oldest first."""
+        return reviews.reviews(self._database)
+
+    # Policies
 
     def add_policy(self, version: int, t: int, sha256: str, saved: bool) -> None:
         """Notes a policy version; noting it again (a replay) may only change `saved`.

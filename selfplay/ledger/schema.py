@@ -179,7 +179,42 @@ INSERT INTO archive (prompt_id)
     SELECT id FROM prompts WHERE operator <> 'heldout' ORDER BY position;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4 = """
+CREATE TABLE anchors (
+    position INTEGER PRIMARY KEY,       -- append-only
+    prompt_id TEXT NOT NULL REFERENCES prompts (id),
+    response TEXT NOT NULL,
+    score REAL NOT NULL,
+    scorer TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    alarm TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    round INTEGER NOT NULL
+);
+CREATE TABLE alarms (
+    round INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    monitor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    text TEXT NOT NULL,
+    value REAL NOT NULL,
+    reference REAL NOT NULL,
+    p REAL NOT NULL,
+    suspects TEXT NOT NULL,             -- JSON: [[group, response], ...], positions under `train`
+    PRIMARY KEY (round, position)
+) WITHOUT ROWID;
+CREATE TABLE reviews (
+    round INTEGER PRIMARY KEY,
+    cause TEXT NOT NULL,
+    outcome TEXT NOT NULL,              -- accepted, rejected, none
+    version INTEGER,                    -- of the candidate, NULL without one
+    reason TEXT NOT NULL,
+    tokens INTEGER NOT NULL,
+    decision TEXT                       -- JSON object: the gate's figures, NULL without any
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

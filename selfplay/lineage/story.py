@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from selfplay.core.types import Estimate, Prompt, Verdict
-from selfplay.ledger import Ledger, codec, families, pool
+from selfplay.decoding import decoder
+from selfplay.ledger import codec, families, pool
 from selfplay.ledger.database import Database
 from selfplay.ledger.families import AnswerRow, GroupRow
 from selfplay.lineage.reading import reading, whole_id
-from selfplay.paths import LEDGER, POLICY, model_directory
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,8 @@ def _answered(
 ) -> tuple[Answered, ...]:
     stored = [families.answers(database, group.id) for group in groups]
     derived = [answer.token_ids for row in stored for answer in row if answer.text is None]
-    texts = iter(_decoded(directory, derived) if derived else ())
+    ids = [codec.tokens_from(blob) for blob in derived]
+    texts = iter(decoder(directory)(ids) if ids else ())
     return tuple(
         Answered(
             group,
@@ -123,21 +124,3 @@ def _answered(
 def _answer(row: AnswerRow, text: str) -> Answer:
     tokens = len(row.token_ids) // np.dtype(np.int32).itemsize
     return Answer(text, tokens, row.finish_reason, row.verdict)
-
-
-def _decoded(directory: Path, blobs: Sequence[bytes]) -> list[str]:
-    from selfplay.core.models.pretrained import load_tokenizer
-
-    tokenizer = load_tokenizer(str(_tokenizer_place(directory)))
-    ids = [codec.tokens_from(blob).tolist() for blob in blobs]
-    texts: list[str] = tokenizer.batch_decode(ids, skip_special_tokens=True)
-    return texts
-
-
-def _tokenizer_place(directory: Path) -> Path | str:
-    """A kept policy version, which holds it; otherwise the model that the run started from."""
-    kept = sorted((directory / POLICY).glob("*/tokenizer_config.json"))
-    if kept:
-        return kept[0].parent
-    with Ledger.open(directory / LEDGER, read_only=True) as ledger:
-        return model_directory(ledger.settings["model"]["path"])

@@ -4,8 +4,13 @@
 prompt stay in one pass and each of its responses is scored once, so that none of them is fitted
 K - 1 times over: Ouyang et al., 2022 (InstructGPT), arXiv 2203.02155, section 3.5. The mean is over
 comparisons; for rankings of one length that is InstructGPT's 1/C(K, 2) for each prompt. Body and
-head learn. TRL's `center_rewards_coefficient` (Eisenstein et al., 2023, arXiv 2312.09244) is an
-option in `solver.trl`. Left out: soft labels.
+head learn.
+
+Where a judge says how likely the chosen response is the better one, the comparison has that p as a
+soft label (RLAIF, Lee et al., 2023, arXiv 2309.00267, section 2.2; Bai et al., 2022, arXiv
+2212.08073): with d = s_w - s_l, -[p log σ(d) + (1 - p) log σ(-d)] = -log σ(d) + (1 - p) d, TRL's
+own loss and a term beside it. TRL's `center_rewards_coefficient` (Eisenstein et al., 2023, arXiv
+2312.09244) is an option in `solver.trl`.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ import torch
 from transformers.modeling_outputs import SequenceClassifierOutput
 from trl import RewardConfig, RewardTrainer
 
+from selfplay.core.types import WIN
 from solver.config import SolverConfig
 from solver.examples.pairs import Pair
 from solver.heads import hidden_states, last_states, read
@@ -33,7 +39,30 @@ from solver.policy import Policy
 
 
 class RecordedRewardTrainer(LossOnly, RewardTrainer):
-    """TRL's reward-model loss on recorded responses."""
+    """TRL's reward-model loss on recorded responses, with soft labels where there are any."""
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """TRL's own, and what soft labels add to it.
+
+        Args:
+            model: called with the inputs.
+            inputs: with `probability`, shape (B,): that the chosen response is the better one.
+            return_outputs: also the model's outputs.
+            num_items_in_batch: not used by TRL's loss.
+        """
+        plain: Any = super().compute_loss
+        loss, outputs = plain(model, inputs, return_outputs=True)
+        if "probability" in inputs:
+            chosen_B, rejected_B = outputs.logits.squeeze(-1).chunk(2)
+            gaps_B = chosen_B - rejected_B - inputs.get("margin", 0.0)
+            loss = loss + ((1.0 - inputs["probability"]) * gaps_B).mean()
+        return (loss, outputs) if return_outputs else loss
 
 
 class PairScorer:
@@ -94,6 +123,10 @@ class RewardModel(PlannedObjective):
         """As `PlannedObjective.plan`."""
         pairing = self._pairing(stage.groups, stage.seed.at("pairs"))
         metrics = pairing_metrics(stage, pairing)
+        soft = self.options.soft and any(_probability(stage, p) < 1.0 for p in pairing.pairs)
+        if soft:
+            labels = [_probability(stage, pair) for pair in pairing.pairs]
+            metrics["label"] = sum(labels) / len(labels)
         if not pairing.pairs:
             return Plan((), metrics)
         trl = RewardLoss(stage)
@@ -110,6 +143,9 @@ class RewardModel(PlannedObjective):
             }
             if self.options.margin:
                 inputs["margin"] = torch.tensor([pair.margin for pair in pairs])
+            if soft:
+                labels = [_probability(stage, pair) for pair in pairs]
+                inputs["probability"] = torch.tensor(labels)
 
             def loss() -> Loss:
                 return trl(inputs), {}
@@ -117,6 +153,12 @@ class RewardModel(PlannedObjective):
             return Pass(loss, share, sum(row.length for row in rows), inputs)
 
         return Plan(ranking_steps(stage, pairing.pairs, passed), metrics, trl.metrics)
+
+
+def _probability(stage: Stage, pair: Pair) -> float:
+    """How likely the chosen response is the better one; 1 where nobody said."""
+    scores = stage.groups[pair.group].verdicts[pair.chosen].scores
+    return scores.get(f"{WIN}{pair.rejected}", 1.0)
 
 
 def ranking_steps(stage: Stage, pairs: Sequence[Pair], passed: Any) -> list[list[Pass]]:

@@ -155,10 +155,32 @@ def test_a_fault_that_stays_costs_its_own_verdict_alone(fault: str) -> None:
     assert bad.reason.startswith("no usable reply (")
 
 
-def test_a_server_that_answers_nothing_at_all_ends_the_judging_with_an_error() -> None:
+def test_a_server_that_answers_nothing_at_all_costs_the_verdicts_with_their_reason() -> None:
+    with serving(lambda body: Answer("oops", 503)) as served:
+        ((a, b),) = grader(served).judge([group("a", "b")])
+        asked = len(served.requests)
+    assert (a.reward, b.reward) == (None, None)
+    assert a.reason == b.reason == "no usable reply (status 503)"
+    assert asked == 2 * 3, "a server that fails is not asked again without the schema"
+
+
+def test_a_server_that_is_back_judges_again() -> None:
+    down = [True]
+    with serving(lambda body: Answer("oops", 503) if down[0] else GOOD(body)) as served:
+        judge = grader(served)
+        ((missing,),) = judge.judge([group("a")])
+        down[0] = False
+        ((back,),) = judge.judge([group("a")])
+        formats = ["response_format" in request for request in served.requests]
+    assert (missing.reward, back.scores["clear"]) == (None, 1.0)
+    assert all(formats)
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_a_wrong_key_or_model_ends_the_judging_with_an_error(status: int) -> None:
     with (
-        serving(lambda body: Answer("oops", 503)) as served,
-        pytest.raises(EndpointError, match="expected answers of model 'm', found none to 2 chats"),
+        serving(lambda body: Answer("no such model", status)) as served,
+        pytest.raises(EndpointError, match=f"status {status}: no such model"),
     ):
         grader(served).judge([group("a", "b")])
 

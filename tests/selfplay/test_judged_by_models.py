@@ -12,7 +12,7 @@ import pytest
 from meta.rubric import Rubric
 from selfplay.build import open_game
 from selfplay.config import Loaded, load_config
-from selfplay.core.errors import EndpointError, PausedError
+from selfplay.core.errors import PausedError
 from selfplay.labels import TRAIN
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
@@ -106,7 +106,7 @@ def test_a_run_judged_by_a_moody_server_ends_and_scores_nothing_by_accident(
             assert verdict.scores["clear"] == min(len(response.text) % 6, 5)
 
 
-def test_a_run_whose_judge_is_down_stops_and_goes_on_to_what_it_would_have_been(
+def test_a_run_whose_judge_is_down_pauses_and_goes_on_to_what_it_would_have_been(
     files: Path, tmp_path: Path
 ) -> None:
     down = [False]
@@ -124,7 +124,10 @@ def test_a_run_whose_judge_is_down_stops_and_goes_on_to_what_it_would_have_been(
             for _ in islice(play(opened), 4):
                 pass
         down[0] = True
-        with open_game(loaded, tmp_path / "down") as opened, pytest.raises(EndpointError):
+        with (
+            open_game(loaded, tmp_path / "down") as opened,
+            pytest.raises(PausedError, match=r"100% of .* no usable reply \(status 503\)"),
+        ):
             for _ in play(opened):
                 pass
         down[0] = False

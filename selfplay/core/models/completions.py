@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay.core.models.posting import Failure
+from selfplay.core.models.failure import Failure
 from selfplay.core.types import FinishReason, Response
 
 UNKNOWN = -1

@@ -7,7 +7,9 @@ Answers follow from (weights, chats, sampling, seed) as far as the server honour
 Contract, stricter than the servers': a sample that stopped for another reason than its end or the
 limit (a content filter, a tool call) is none. A chat has n responses, or none at all when the
 server turned it down, or failed it in every attempt; `usage` counts the reasons. Only when no chat
-at all is answered because the server fails is that an error.
+at all is answered because the server fails is that an error. A server that answers nobody is left
+alone for a while (`breaker`), replies may be kept in a file (`reply_cache`), and what each call
+took is told to whoever meters it (`metering`).
 
 Left out: log-probabilities of given texts and loading weights, which the protocol of these servers
 does not have; streaming; calls from inside a running event loop.
@@ -19,9 +21,10 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from random import Random
 from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any
 
@@ -29,14 +32,19 @@ import httpx2
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay.core.errors import ConfigError, EndpointError, ModelError
+from selfplay.core.errors import ConfigError, ModelError, NoAnswerError, PausedError
+from selfplay.core.models.breaker import Breaker
 from selfplay.core.models.completions import read_choices
 from selfplay.core.models.endpoint_options import EndpointOptions
-from selfplay.core.models.posting import Failure, Poster, Usage
+from selfplay.core.models.failure import Failure
+from selfplay.core.models.metering import tell
+from selfplay.core.models.posting import Poster
+from selfplay.core.models.reply_cache import Cache, Request, open_cache
+from selfplay.core.models.usage import Usage
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Chat, Response, Sampling
 
-_SEED_BITS = 31
+_SEED_MASK = 2**31 - 1
 """Some servers take no longer seeds."""
 
 
@@ -48,9 +56,12 @@ class EndpointModel:
 
         Raises:
             ConfigError: the environment variable that should hold the key is not set.
+            DataError: the file in `cache` is no cache of replies, or is damaged.
+            ResourceError: that file cannot be read or written.
         """
-        self.usage = Usage()
+        self.usage = Usage(price_in=options.price_in, price_out=options.price_out)
         self._options = options
+        self._breaker = Breaker(options.breaker, options.rest)
         self._url = f"{options.base_url.rstrip('/')}/chat/completions"
         self._key = os.environ.get(options.api_key_env, "").strip() if options.api_key_env else ""
         if options.api_key_env and not self._key:
@@ -59,11 +70,23 @@ class EndpointModel:
                 f"{options.api_key_env}, which is not set. Set it, or leave api_key_env empty for "
                 "a server that needs no key."
             )
+        with open_cache(options.cache):
+            pass  # a file that cannot be used is said now, not when replies have been paid for
 
     @property
     def name(self) -> str:
         """The model's name on the server."""
         return self._options.model
+
+    def replying_as(self, form: Mapping[str, Any]) -> EndpointModel:
+        """The same model, with the same `usage`, asked for replies of a form (`response_format`).
+
+        A `response_format` in the configuration's `extra` takes its place.
+        """
+        formed = copy(self)
+        extra = {"response_format": dict(form)} | self._options.extra
+        formed._options = replace(self._options, extra=extra)
+        return formed
 
     def generate(
         self, chats: Sequence[Chat], sampling: Sampling, seed: Seed
@@ -74,17 +97,25 @@ class EndpointModel:
         sample's index. Token ids are `UNKNOWN` unless the server gives them.
 
         Raises:
-            EndpointError: the server fails every chat, or refuses the key, model or address.
+            NoAnswerError: the server fails every chat.
+            EndpointError: it refuses the key, model or address.
+            PausedError: `max_money` is spent.
+            DataError, ResourceError: the cache of replies cannot be used.
         """
+        self._keep_to_budget()
         seen: Counter[Chat] = Counter()
         places = []
         for chat in chats:
             words = [word for message in chat for word in (message.role, message.content)]
             places.append(seed.at("endpoint", *words, seen[chat]))
             seen[chat] += 1
-        outcomes = asyncio.run(self._answer(chats, sampling, places))
-        failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-        self.usage.failures.update(failure.reason for failure in failures)
+        before = self.usage.copy()
+        try:
+            outcomes = asyncio.run(self._answer(chats, sampling, places))
+            failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+            self.usage.failures.update(failure.reason for failure in failures)
+        finally:
+            tell(self.name, self._options.base_url, self.usage.since(before))
         if len(failures) == len(outcomes):
             self._refuse_silence(failures)
         return [() if isinstance(outcome, Failure) else outcome for outcome in outcomes]
@@ -113,40 +144,73 @@ class EndpointModel:
             f"{self._options.base_url}. Configure a model in process for the policy."
         )
 
+    def _keep_to_budget(self) -> None:
+        """Raises PausedError once `max_money` is spent, or what is spent cannot be known."""
+        most, spent = self._options.max_money, self.usage.money
+        if most is None or (spent is not None and spent < most):
+            return
+        found = f"{spent:g} spent" if spent is not None else "answers whose tokens it did not say"
+        raise PausedError(
+            f"{self._url}: expected to spend less than max_money={most:g} on model '{self.name}' "
+            f"in one process, found {found}. What was answered is kept: raise max_money, take it "
+            "away, or run the same command again for as much once more"
+        )
+
     def _refuse_silence(self, failures: Sequence[Failure]) -> None:
-        """Raises EndpointError when the server's failing is among the reasons for every failure."""
+        """Raises NoAnswerError if the server's failing is among the reasons for every failure."""
         last = next((failure for failure in reversed(failures) if failure.again), None)
         if last is not None:
-            raise EndpointError(
+            raise NoAnswerError(
                 f"{self._url}: expected answers of model '{self.name}', found none to "
-                f"{len(failures)} chats in {self._options.retries + 1} attempts each; the last: "
-                f"{last.detail}. Check that the server runs; `timeout`, `retries` and "
-                "`concurrency` say how patiently it is asked."
+                f"{len(failures)} chats in up to {self._options.retries + 1} attempts each; the "
+                f"last: {last.detail}. Check that the server runs; `timeout`, `retries`, `breaker` "
+                "and `concurrency` say how patiently it is asked."
             )
 
     async def _answer(
         self, chats: Sequence[Chat], sampling: Sampling, places: Sequence[Seed]
     ) -> list[tuple[Response, ...] | Failure]:
-        async with Poster(self._url, self._options, self._key, self._tls, self.usage) as poster:
-            return await asyncio.gather(
-                *(
-                    self._samples(poster, chat, sampling, place)
-                    for chat, place in zip(chats, places, strict=True)
+        with open_cache(self._options.cache) as cache:
+            async with Poster(
+                self._url, self._options, self._key, self._tls, self.usage, self._breaker
+            ) as poster:
+                asking = _Asking(self._options, self._url, poster, cache, self.usage)
+                return await asyncio.gather(
+                    *(
+                        asking.samples(chat, sampling, place)
+                        for chat, place in zip(chats, places, strict=True)
+                    )
                 )
-            )
 
-    async def _samples(
-        self, poster: Poster, chat: Chat, sampling: Sampling, place: Seed
+    @cached_property
+    def _tls(self) -> SSLContext:
+        """Made once, and only if need be: reading the certificates takes longer than a request."""
+        if self._url.startswith("https:"):
+            return httpx2.create_ssl_context()
+        return SSLContext(PROTOCOL_TLS_CLIENT)
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """What the chats of one call are asked with."""
+
+    options: EndpointOptions
+    url: str
+    poster: Poster
+    cache: Cache
+    usage: Usage
+
+    async def samples(
+        self, chat: Chat, sampling: Sampling, place: Seed
     ) -> tuple[Response, ...] | Failure:
         """All samples of a chat, or why some are missing."""
-        first = await self._ask(poster, chat, sampling, sampling.n, place.at(0))
+        first = await self.ask(chat, sampling, sampling.n, place.at(0))
         if isinstance(first, Failure):
             if first.again or sampling.n == 1:
                 return first
             first = []
         singly = [
-            self._ask(poster, chat, sampling, 1, place.at(index))
-            for index in range(len(first), sampling.n)
+            self.ask(chat, sampling, 1, place.at(index)) for index in range(len(first), sampling.n)
         ]
         found = list(first)
         for more in await asyncio.gather(*singly):
@@ -155,27 +219,28 @@ class EndpointModel:
             found += more
         return tuple(found)
 
-    async def _ask(
-        self, poster: Poster, chat: Chat, sampling: Sampling, n: int, place: Seed
+    async def ask(
+        self, chat: Chat, sampling: Sampling, n: int, place: Seed
     ) -> list[Response] | Failure:
         """One request: 1 to `n` responses."""
-        body = request_body(self._options, chat, sampling, n, place.integer(_SEED_BITS))
-        reply = await poster.post(body, Random(place.integer()))
+        draw = place.integer()
+        body = request_body(self.options, chat, sampling, n, draw & _SEED_MASK)
+        request = Request(self.url, body, draw)
+        kept = self.cache.get(request)
+        if kept is not None:
+            self.usage.cached += 1
+            found = read_choices(kept)
+            return found if isinstance(found, Failure) else found[:n]
+        reply = await self.poster.post(body, draw)
         if isinstance(reply, Failure):
             return reply
-        used = reply.get("usage")
-        if isinstance(used, Mapping):
-            self.usage.prompt_tokens += _count(used.get("prompt_tokens"))
-            self.usage.completion_tokens += _count(used.get("completion_tokens"))
+        self.usage.bill(reply.get("usage"))
         found = read_choices(reply)
-        return found if isinstance(found, Failure) else found[:n]
-
-    @cached_property
-    def _tls(self) -> SSLContext:
-        """Made once, and only if need be: reading the certificates takes longer than a request."""
-        if self._url.startswith("https:"):
-            return httpx2.create_ssl_context()
-        return SSLContext(PROTOCOL_TLS_CLIENT)
+        if isinstance(found, Failure):
+            return found
+        if len(found) == len(reply["choices"]):
+            self.cache.put(request, reply)
+        return found[:n]
 
 
 def request_body(
@@ -201,7 +266,3 @@ def request_body(
         body["logprobs"] = True
     body |= options.extra
     return {name: value for name, value in body.items() if value is not None}
-
-
-def _count(found: object) -> int:
-    return found if isinstance(found, int) else 0

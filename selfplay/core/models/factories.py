@@ -32,6 +32,7 @@ def endpoint(options: EndpointOptions, live: TextModel) -> TextModel:
 
     Raises:
         ConfigError: the environment variable that should hold the key is not set.
+        DataError, ResourceError: the cache of replies cannot be used.
     """
     from selfplay.core.models.endpoint import EndpointModel
 

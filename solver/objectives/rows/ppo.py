@@ -75,6 +75,9 @@ class RewardModelOptions(PairOptions):
     each response is scored once."""
     margin: bool = False
     """Ask the scores to differ by as much as the rewards do (Llama 2, arXiv 2307.09288, eq. 2)."""
+    soft: bool = True
+    """Where a judge or a record says how likely the chosen response is the better one (`pairwise`,
+    a column `probability`), take that for the label; else every label is 1."""
 
 
 ROWS: dict[str, ObjectiveRow] = {
@@ -100,11 +103,13 @@ ROWS: dict[str, ObjectiveRow] = {
         "trains a reward model on comparisons",
         needs=("pairs", "reward head"),
         trainer="RewardTrainer",
-        formula="−log σ(s_w − s_l − m), s the reward head's score at the last token, m = r_w − r_l"
-        " if `margin`, else 0 (here r is the recorded reward)",
+        formula="−p log σ(d) − (1 − p) log σ(−d), d = s_w − s_l − m, s the reward head's score at"
+        " the last token, p the comparison's label (1 where none was recorded), m = r_w − r_l if"
+        " `margin`, else 0 (here r is the recorded reward)",
         when="The middle step of classic RLHF: comparisons in, a reward model out, which the judge"
         " `reward_model` reads.",
         source="Ouyang et al., 2022 (InstructGPT), arXiv 2203.02155, equation 1; Stiennon et al.,"
-        " 2020, arXiv 2009.01325, section 3.4",
+        " 2020, arXiv 2009.01325, section 3.4; soft labels: Lee et al., 2023 (RLAIF), arXiv"
+        " 2309.00267, section 2.2",
     ),
 }

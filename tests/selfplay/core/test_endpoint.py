@@ -127,7 +127,16 @@ def test_more_choices_than_asked_for_are_cut() -> None:
         assert len(ask(model_at(served), Sampling(n=2))[0]) == 2
 
 
-@pytest.mark.parametrize("trouble", [Answer("slow down", 429), Answer("oops", 500), Answer("{")])
+TROUBLES = [
+    Answer("slow down", 429),
+    Answer("oops", 500),
+    Answer("{"),
+    Answer("[" * 100_000),
+    Answer("plain", headers={"Content-Encoding": "gzip"}),
+]
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
 def test_passing_trouble_is_sat_out(trouble: Answer) -> None:
     with serving(one_after_the_other([trouble, trouble, completion("fine")])) as served:
         model = model_at(served)
@@ -146,7 +155,7 @@ def test_a_wait_that_the_server_asks_for_is_kept() -> None:
 
 def test_a_server_that_keeps_failing_is_an_error_that_names_it() -> None:
     with serving(lambda body: Answer("out of memory", 503)) as served:
-        expected = rf"{served.url}.*none to 1 chats in 3 attempts.*status 503: out of memory"
+        expected = rf"{served.url}.*none to 1 chats in up to 3 attempts.*status 503: out of memory"
         with pytest.raises(EndpointError, match=expected):
             ask(model_at(served))
     assert len(served.requests) == 3

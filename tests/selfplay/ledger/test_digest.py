@@ -12,7 +12,7 @@ import pytest
 
 from selfplay.core.types import Comparison, Composition, Estimate, Group, Lineage, Prompt, Rejection
 from selfplay.core.types import user as chat
-from selfplay.ledger import Ledger
+from selfplay.ledger import AlarmEntry, AnchorEntry, Ledger, ReviewEntry
 from selfplay.ledger.digest import LEFT_OUT, QUERIES
 from selfplay.ledger.schema import MIGRATIONS
 
@@ -56,6 +56,9 @@ def fill(ledger: Ledger, group: MakeGroup, chunk: int) -> None:
         ledger.add_groups(1, "train", start, groups[start : start + chunk])
         ledger.add_comparisons(1, "train", start, [[Comparison(0, 1, 0.5, "j")]] * chunk)
     ledger.add_rubric(1, None, "text", "accepted", "start", 0)
+    ledger.add_anchors([parent], [AnchorEntry(parent.id, "r", 0.5, "verifier", "core", "", 1, 1)])
+    ledger.add_alarms([AlarmEntry(1, "length", "tell", "longer", 2.0, 1.0, 0.01, ((0, 1),))])
+    ledger.add_review(ReviewEntry(1, "alarm", "rejected", 2, "no better", 7, {"accepted": False}))
     ledger.add_policy(1, 1, "aa", saved=True)
 
 

@@ -1,0 +1,102 @@
+"""Checks of a text against the material of its prompt: what it is made of, and in which order.
+
+They say whether a response works on what it was given (rearranges it, keeps or reverses its order)
+without knowing what the right answer is. The material is the prompt's last word or last line, where
+most prompts put what they are about, or all of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+from selfplay.core.check_rows import CheckRow
+from selfplay.core.errors import ConfigError, DataError
+from selfplay.core.types import Prompt
+
+_PARTS: Mapping[str, Callable[[str], str]] = {
+    "last_word": lambda text: text.split()[-1],
+    "last_line": lambda text: text.strip().splitlines()[-1],
+    "all": lambda text: text,
+}
+_UNITS: Mapping[str, Callable[[str], tuple[str, ...]]] = {
+    "characters": lambda text: tuple("".join(text.casefold().split())),
+    "words": lambda text: tuple(text.casefold().split()),
+}
+
+
+@dataclass(frozen=True)
+class Material:
+    """What of the prompt a text is compared with."""
+
+    part: str = "last_word"
+    """`last_word`, `last_line` or `all`."""
+    unit: str = "characters"
+    """`characters`, white space aside, or `words`."""
+    exact: bool = False
+    """Only the whole degree counts, as 1; anything less is 0."""
+
+    def __post_init__(self) -> None:
+        for name, known in (("part", _PARTS), ("unit", _UNITS)):
+            if getattr(self, name) not in known:
+                found = getattr(self, name)
+                raise ConfigError(f"{name}: expected one of {', '.join(known)}, found '{found}'")
+
+    def degree(self, share: float) -> float:
+        """The share, or, where only the whole counts, whether it is that."""
+        return float(share == 1.0) if self.exact else share
+
+
+@dataclass(frozen=True)
+class Order(Material):
+    """Which neighbours are compared."""
+
+    reverse: bool = False
+    """Those of the prompt in the opposite order."""
+
+
+def rearranges(text: str, prompt: Prompt, parameters: Material) -> float:
+    """Dice's coefficient of the two multisets of units: 1 for a rearrangement, 0 with none shared.
+
+    Raises:
+        DataError: the prompt has no such material.
+    """
+    made, given = Counter(_UNITS[parameters.unit](text)), Counter(_material(prompt, parameters))
+    shared = 2.0 * (made & given).total() / (made.total() + given.total())
+    return parameters.degree(shared)
+
+
+def neighbours(text: str, prompt: Prompt, parameters: Order) -> float:
+    """Share of the text's neighbouring units that are neighbours in the prompt, in its order.
+
+    0 for a text of fewer than two units.
+
+    Raises:
+        DataError: the prompt has no such material.
+    """
+    given = _material(prompt, parameters)
+    pairs = set(pairwise(given[::-1] if parameters.reverse else given))
+    made = list(pairwise(_UNITS[parameters.unit](text)))
+    return parameters.degree(sum(pair in pairs for pair in made) / len(made)) if made else 0.0
+
+
+def _material(prompt: Prompt, parameters: Material) -> tuple[str, ...]:
+    return _units_of(prompt.text, parameters.part, parameters.unit)
+
+
+@lru_cache(maxsize=1024)
+def _units_of(text: str, part: str, unit: str) -> tuple[str, ...]:
+    """The units of a prompt's part, which all of its responses are compared with."""
+    if not text.strip():
+        raise DataError("the prompt is empty: there is nothing to compare a response with")
+    return _UNITS[unit](_PARTS[part](text))
+
+
+ROWS: Mapping[str, CheckRow] = {
+    "rearranges": CheckRow(rearranges, Material, "is made of the prompt's material"),
+    "neighbours": CheckRow(neighbours, Order, "keeps the order of the prompt's material"),
+}
+"""The checks of this file."""

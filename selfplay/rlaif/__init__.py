@@ -1,0 +1,1 @@
+"""Feedback from models before a run: revised answers, labelled comparisons, judged judgements."""
