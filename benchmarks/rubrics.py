@@ -52,7 +52,7 @@ def measure() -> Measurement:
             f"force at the end, mean of the last {ENDING} rounds' samples. Accuracy: sampled, by "
             "the verifier, on the same 256 held-out items. Gap: the reward less the accuracy. The "
             "verifier scores anchors, suspects and audited prompts of the arms with reviews (how "
-            "many: `labels`); neither it nor an answer is among the checks that a rubric may use.\n\n"
+            "many: `labels`); neither it nor an answer is among the checks of the reviewer.\n\n"
             "![Reward and accuracy by round](../benchmarks/results/rubrics.svg)"
         ),
     )

@@ -107,14 +107,14 @@ class Anchoring:
         """Copies of groups under another label, scored by the trusted judge."""
         if groups and not self._ledger.group_count(t, label):
             self._ledger.add_groups(t, label, 0, [group.again("evaluate") for group in groups])
-        yield from self._rollouts.judge(t, label, meta.trusted)
+        yield from self._rollouts.judge(t, label, meta.trusted, "trusted")
 
     def _answered(
         self, t: int, label: str, meta: Meta, prompts: Sequence[Prompt], samples: int
     ) -> Iterator[Progress]:
         sampling = replace(self._sampling, n=samples)
         yield from self._rollouts.answer(t, label, "evaluate", prompts, sampling)
-        yield from self._rollouts.judge(t, label, meta.trusted)
+        yield from self._rollouts.judge(t, label, meta.trusted, "trusted")
 
 
 def suspected(alarms: Sequence[Alarm]) -> dict[int, set[int]]:

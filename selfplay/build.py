@@ -7,11 +7,12 @@ and judges, then the options that are passed through to libraries. The model is 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from creator.archive import Archive
 from creator.creator import Creator
@@ -29,6 +30,7 @@ from selfplay.core.components import Choice
 from selfplay.core.embedding import Embedder
 from selfplay.core.errors import ConfigError, DataError, LedgerError
 from selfplay.core.gym import Spaces, check_space
+from selfplay.core.models.endpoint_options import ASIDE
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Prompt
 from selfplay.data.prompts import PromptFileOptions, read_prompts
@@ -126,13 +128,25 @@ def refuse_other_settings(loaded: Loaded[RunConfig], ledger: Ledger, directory: 
     Raises:
         LedgerError: they differ in a way that would mix experiments; names the keys.
     """
-    changed = differences(ledger.settings, loaded.as_dict(), set(GROWING))
+    now = loaded.as_dict()
+    changed = differences(ledger.settings, now, {*GROWING, *patience_keys(now)})
     if changed:
         raise LedgerError(
             f"{directory} holds a run with another configuration; these keys differ: "
             f"{', '.join(changed)}. Choose another --out for the new one, or leave them as they "
             f"are to go on (only {', '.join(sorted(GROWING))} may change)"
         )
+
+
+def patience_keys(settings: Mapping[str, Any], where: str = "") -> Iterator[str]:
+    """Dotted keys of what changes no answer of a server: how patiently it is asked, its prices."""
+    if "base_url" in settings:
+        yield from (f"{where}{name}" for name in ASIDE)
+    for name, value in settings.items():
+        for i, part in enumerate(value if isinstance(value, list) else [value]):
+            if isinstance(part, Mapping):
+                place = f"{where}{name}.{i}." if isinstance(value, list) else f"{where}{name}."
+                yield from patience_keys(part, place)
 
 
 def gather(config: RunConfig) -> Material:

@@ -26,6 +26,7 @@ from meta.reviewers import Evidence, Proposal, Reviewer
 from meta.rubric_set import RubricSet, rubric_set_from_yaml
 from selfplay.anchoring import Anchoring, append_anchors, read_anchors, suspected
 from selfplay.core.errors import PausedError
+from selfplay.core.models.metering import metered
 from selfplay.core.seeding import Seed
 from selfplay.core.text import TextModel
 from selfplay.core.types import GENERATED, Verdict
@@ -258,7 +259,9 @@ class Reviewing:
         if self._ledger.stage_done(t, PROPOSE):
             return self._committed(t)
         yield Progress(t, "propose", 0, 1)
-        candidate = self.propose(t, meta, alarms)
+        with metered() as meter:
+            candidate = self.propose(t, meta, alarms)
+        self._ledger.add_usages(t, "review", "reviewer", meter.spent())
         if candidate.rubric is not None:
             text, parent = candidate.rubric.to_yaml(), present(meta).version
             with self._ledger.commit(t, PROPOSE) as stage:

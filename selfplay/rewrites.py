@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from creator.rewriting.rewriter import replies_of
+from selfplay.core.models.metering import metered
 from selfplay.core.seeding import Seed
 from selfplay.core.text import TextModel
 from selfplay.core.types import Chat, Group, Lineage, Now, Prompt, Response, Sampling
@@ -73,7 +74,8 @@ class RecordedRewriter:
         for start in range(self._ledger.group_count(t, label), len(asked), self._chunk):
             chunk = slice(start, start + self._chunk)
             began = time.perf_counter()
-            replies = replies_of(self._model, chats[chunk], sampling, seed.at(start))
+            with metered() as meter:
+                replies = replies_of(self._model, chats[chunk], sampling, seed.at(start))
             seconds = time.perf_counter() - began
             groups = [
                 Group(prompt, responses, "rewrite", self._now.policy_version)
@@ -83,6 +85,7 @@ class RecordedRewriter:
             with self._ledger.transaction():
                 self._ledger.add_groups(t, label, start, groups)
                 self._ledger.add_cost(t, label, "rewrite", seconds, tokens_out=tokens)
+                self._ledger.add_usages(t, label, "rewriter", meter.spent())
             self._listener(Progress(t, label, start + len(groups), len(asked), tokens))
         found = self._ledger.groups(t, label)
         self._kept += found

@@ -14,6 +14,7 @@ from itertools import count
 from typing import Protocol
 
 from meta.judging.wins import comparisons_in
+from selfplay.core.models.metering import metered
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Probe, Prompt, Purpose, Response, Sampling, Verdict
 from selfplay.events import Listener, Progress, nobody
@@ -148,20 +149,22 @@ class Rollouts:
                 self._ledger.add_cost(t, label, "generate", seconds, tokens_out=tokens)
             yield Progress(t, label, start + len(chunk), len(prompts), tokens)
 
-    def judge(self, t: int, label: str, judge: Judge) -> Iterator[Progress]:
-        """Judges the groups under (t, label) that have no verdicts yet."""
+    def judge(self, t: int, label: str, judge: Judge, role: str = "judge") -> Iterator[Progress]:
+        """Judges the groups under (t, label) that have no verdicts yet; `role`: for accounting."""
         start = self._ledger.judged_count(t, label)
         groups = self._ledger.groups(t, label)
         for first in range(start, len(groups), self._chunk):
             chunk = groups[first : first + self._chunk]
             began = time.perf_counter()
-            verdicts = judge.judge(chunk)
+            with metered() as meter:
+                verdicts = judge.judge(chunk)
             seconds = time.perf_counter() - began
             with self._ledger.transaction():
                 self._ledger.add_verdicts(t, label, first, verdicts, judge.fingerprint)
                 compared = [comparisons_in(found, judge.fingerprint) for found in verdicts]
                 self._ledger.add_comparisons(t, label, first, compared)
                 self._ledger.add_cost(t, label, "judge", seconds)
+                self._ledger.add_usages(t, label, role, meter.spent())
             yield Progress(t, label, first + len(chunk), len(groups))
 
     def probe(

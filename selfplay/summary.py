@@ -14,6 +14,7 @@ from selfplay.evaluation import GREEDY, SAMPLED
 from selfplay.ledger import Ledger
 from selfplay.ledger.lock import holder
 from selfplay.paths import LEDGER, model_directory
+from selfplay.rubrics import RubricHistory
 
 HELDOUT = "heldout/"
 
@@ -44,6 +45,12 @@ class Standing:
     """Most memory that a learning stage took (CUDA: its tensors; CPU: the whole process)."""
     metrics: Mapping[str, float]
     """The newest value of every metric."""
+    alarms: int
+    """Alarms of all rounds."""
+    reviews: Mapping[str, int]
+    """Reviews of the rubric, by outcome."""
+    rubric: int | None
+    """The version in force; None without a rubric."""
     evaluations: Mapping[int, Mapping[str, float]]
     """Held-out accuracy by round and by how the prompts were asked."""
     ceiling: Mapping[str, float]
@@ -113,6 +120,7 @@ def standing(directory: Path) -> Standing:
                 seconds[cost.stage] += cost.seconds
         done = [t for t, stage in stages if stage == "record"]
         whole = max(done, default=-1)
+        present = RubricHistory(tuple(ledger.rubrics())).in_force
         spent = int(sum(m.value for m in metrics if m.name == GENERATED and m.round <= whole))
         return Standing(
             directory=str(directory),
@@ -128,6 +136,9 @@ def standing(directory: Path) -> Standing:
             seconds=dict(seconds),
             learning_bytes=max(peaks, default=None),
             metrics={metric.name: metric.value for metric in metrics},
+            alarms=len(ledger.alarms()),
+            reviews=dict(Counter(review.outcome for review in ledger.reviews())),
+            rubric=present.version if present else None,
             evaluations=evaluations,
             ceiling=ceiling(settings),
         )

@@ -4,7 +4,7 @@ The last JSON object of the reply counts; text around it, such as a chain of tho
 fence, does not. It has to repeat its request's code, so that an object which the model copied from
 the response is no verdict. A score outside its range is clamped and noted; a criterion that nobody
 asked for is left out and noted; anything else that is off makes the verdict missing: a reply that
-was cut off, no JSON, a key twice, a criterion without rationale or score, a score that is not a
+was cut off, no JSON, a key twice, a criterion without rationale or score, a score that is no finite
 number.
 
 Reasons are in always the same words, so that they can be counted.
@@ -27,6 +27,9 @@ EMPTY = "the judge's reply is empty"
 NO_OBJECT = "the judge's reply holds no JSON object"
 NO_CODE = "the judge's last JSON object does not repeat its request's code"
 NO_CRITERIA = "the judge's reply has no object of criteria"
+
+MAX_DIGITS = 300
+"""Of an integer that is read as one; a float may be too small for one of more."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,8 @@ def read_reply(response: Response, criteria: Sequence[Criterion], code: str) -> 
     values = {c.id: min(max(given[c.id], c.range[0]), c.range[1]) for c in criteria}
     return Reading(
         values,
-        {criterion.id: scored[criterion.id][RATIONALE] for criterion in criteria},
-        str(found.get(PLAN, "")),
+        {criterion.id: encodable(scored[criterion.id][RATIONALE]) for criterion in criteria},
+        encodable(str(found.get(PLAN, ""))),
         tuple(name for name, value in values.items() if value != given[name]),
         tuple(name for name in scored if name not in values),
     )
@@ -79,7 +82,9 @@ def last_object(text: str) -> dict[str, Any] | None:
     What a broken object holds is no object either: reading goes on behind the fault, so that no
     part of a reply, such as one that a response has led the model to write, is read many times.
     """
-    decoder = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_no_number)
+    decoder = json.JSONDecoder(
+        object_pairs_hook=_distinct, parse_constant=_no_number, parse_int=_integer
+    )
     found, place = None, text.find("{")
     while place >= 0:
         try:
@@ -90,6 +95,11 @@ def last_object(text: str) -> dict[str, Any] | None:
             return None
         place = text.find("{", end)
     return found
+
+
+def encodable(text: str) -> str:
+    """The text without halves of surrogate pairs: valid JSON, and no text that can be sent on."""
+    return text.encode(errors="replace").decode()
 
 
 def _fault(name: str, entry: object) -> str:
@@ -111,3 +121,8 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
 
 def _no_number(constant: str) -> None:
     """NaN and Infinity are no JSON."""
+
+
+def _integer(digits: str) -> int | float:
+    """The integer; what is too large for a float, or for Python to read at all, is infinite."""
+    return int(digits) if len(digits) <= MAX_DIGITS else float(digits)

@@ -6,9 +6,10 @@ newest version, which the many older pairs would drown. Of the edits that lose n
 nor on the core, it takes the one whose gain's low end is highest on one of them, if that is above
 0; ends are those of t-intervals over prompts, widened for the number of tests (Bonferroni), so that
 noise alone proposes nothing. Of edits that are equally sure it takes the one with the widest mean
-margin between better and worse: ranks are what anchors test, margins what a policy climbs. Steps follow until none helps or `max_edits` is reached. A greedy forward
-and backward search as in stepwise regression, on the figure that the gate tests. At the end of a
-proposal, criteria go that its accuracy does not need: what no anchor speaks for, a policy can game.
+margin between better and worse: ranks are what anchors test, margins what a policy climbs. Steps
+follow until none helps or `max_edits` is reached: a greedy forward and backward search as in
+stepwise regression, on the figure that the gate tests. At the end of a proposal, criteria go that
+its accuracy does not need: what no anchor speaks for, a policy can game.
 
 The seed draws the prompts where there are more than it looks at. Criteria that it must not edit,
 those of kind `judge` and those on denied checks, it cannot edit around either, since it must not

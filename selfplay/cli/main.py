@@ -15,6 +15,7 @@ import typer
 from selfplay.cli.ablate_command import ablate
 from selfplay.cli.anchors_command import anchors
 from selfplay.cli.config_command import show_config
+from selfplay.cli.costs_command import costs
 from selfplay.cli.credit_command import credit
 from selfplay.cli.digest_command import digest
 from selfplay.cli.doctor import doctor
@@ -24,6 +25,7 @@ from selfplay.cli.export_command import export
 from selfplay.cli.feedback_command import feedback
 from selfplay.cli.prompts_command import prompts
 from selfplay.cli.replay_command import replay
+from selfplay.cli.reviews_command import reviews
 from selfplay.cli.rlaif_command import rlaif
 from selfplay.cli.rubric_command import rubric
 from selfplay.cli.run_command import run
@@ -41,7 +43,9 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "evaluate": evaluate,
     "estimate": estimate,
     "replay": replay,
+    "reviews": reviews,
     "credit": credit,
+    "costs": costs,
     "export": export,
     "ablate": ablate,
     "digest": digest,

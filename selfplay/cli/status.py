@@ -40,9 +40,21 @@ def show_standing(found: Standing) -> None:
     if found.rejected:
         reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(found.rejected.items()))
         typer.echo(f"children turned down: {reasons}")
+    if found.alarms or found.reviews:
+        typer.echo(review_line(found))
     for line in gain_lines(found):
         typer.echo(line)
     typer.echo(f"\nnext: {next_step(found)}")
+
+
+def review_line(found: Standing) -> str:
+    """What the monitors saw and what became of the rubric, in a line."""
+    kept = {"accepted": "adopted", "rejected": "rejected", "none": "without a change"}
+    reviews = ", ".join(f"{found.reviews[o]} {w}" for o, w in kept.items() if o in found.reviews)
+    parts = [f"{found.alarms:,} alarms", f"{sum(found.reviews.values())} reviews"]
+    parts[1] += f" ({reviews})" * bool(reviews)
+    version = f"; rubric version {found.rubric} is in force" if found.rubric is not None else ""
+    return f"{', '.join(parts)}{version}: selfplay reviews {found.directory}"
 
 
 def _shares(found: Standing) -> str:

@@ -58,8 +58,24 @@ class RoundLine:
         parts += [
             f"{word} {self._metrics[name]:.3f}" for name, word in SHOWN if name in self._metrics
         ]
+        words = (alarm_words(self._metrics), review_words(self._metrics))
+        parts += [word for word in words if word]
         speed = self._tokens / self._seconds if self._seconds else 0.0
         return " · ".join([*parts, f"{speed:,.0f} tok/s", f"{self._seconds:.1f} s"])
+
+
+def alarm_words(metrics: Mapping[str, float]) -> str:
+    """`2 alarms`; empty without any."""
+    alarms = int(metrics.get("alarms", 0))
+    return f"{alarms} alarm{'s' * (alarms > 1)}" if alarms else ""
+
+
+def review_words(metrics: Mapping[str, float]) -> str:
+    """What became of a round's review of the rubric; empty where there was none."""
+    if not metrics.get("reviewed"):
+        return ""
+    found = {None: "reviewed, no change", 0.0: "candidate rejected", 1.0: "new rubric"}
+    return found[metrics.get("gate_accepted")]
 
 
 class PlainWatcher:

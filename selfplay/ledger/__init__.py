@@ -11,6 +11,7 @@ from selfplay.ledger.entries import (
     RubricEntry,
     RubricStatus,
     StageRecord,
+    UsageEntry,
 )
 from selfplay.ledger.ledger import Ledger
 from selfplay.ledger.lock import RunLock, holder
@@ -28,5 +29,6 @@ __all__ = [
     "RubricStatus",
     "RunLock",
     "StageRecord",
+    "UsageEntry",
     "holder",
 ]

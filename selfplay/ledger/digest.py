@@ -11,7 +11,7 @@ import hashlib
 
 from selfplay.ledger.database import Database
 
-LEFT_OUT: frozenset[str] = frozenset({"costs"})
+LEFT_OUT: frozenset[str] = frozenset({"costs", "usages"})
 """Tables of which the digest says nothing."""
 
 QUERIES: dict[str, str] = {

@@ -48,6 +48,28 @@ class CostEntry(NamedTuple):
     """Most memory in use at once; None where it was not measured."""
 
 
+class UsageEntry(NamedTuple):
+    """What one piece of work took of one model behind a server; left out of the digest."""
+
+    round: int
+    stage: str
+    """The label of the groups, or the stage, that it was for."""
+    role: str
+    """`judge`, `trusted`, `rewriter` or `reviewer`."""
+    model: str
+    server: str
+    requests: int
+    retries: int
+    cached: int
+    tokens_in: int
+    tokens_out: int
+    unmetered: int
+    """Answers whose tokens the server did not say; the counts of tokens leave them out."""
+    unanswered: int
+    money: float | None
+    """In the prices' currency; None where it is not known."""
+
+
 class RubricEntry(NamedTuple):
     """One event in the life of a rubric version."""
 

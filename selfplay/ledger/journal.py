@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from selfplay.ledger.codec import from_number, number
 from selfplay.ledger.database import Database
-from selfplay.ledger.entries import CostEntry, MetricEntry, StageRecord
+from selfplay.ledger.entries import CostEntry, MetricEntry, StageRecord, UsageEntry
 
 
 def add_stage(database: Database, record: StageRecord) -> None:
@@ -59,3 +61,23 @@ def costs(database: Database) -> list[CostEntry]:
         "ORDER BY position"
     )
     return [CostEntry(*row) for row in rows]
+
+
+def add_usages(database: Database, entries: Sequence[UsageEntry]) -> None:
+    """Appends what models behind servers took."""
+    with database.transaction():
+        database.write(
+            "INSERT INTO usages (round, stage, role, model, server, requests, retries, cached, "
+            "tokens_in, tokens_out, unmetered, unanswered, money) "
+            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            entries,
+        )
+
+
+def usages(database: Database) -> list[UsageEntry]:
+    """All of them, in order."""
+    rows = database.rows(
+        "SELECT round, stage, role, model, server, requests, retries, cached, tokens_in, "
+        "tokens_out, unmetered, unanswered, money FROM usages ORDER BY position"
+    )
+    return [UsageEntry(*row) for row in rows]

@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from selfplay.core.errors import LedgerError
+from selfplay.core.models.metering import Spent
 from selfplay.core.types import (
     Comparison,
     Composition,
@@ -40,6 +42,7 @@ from selfplay.ledger.entries import (
     RubricEntry,
     RubricStatus,
     StageRecord,
+    UsageEntry,
 )
 from selfplay.ledger.groups import Decode
 from selfplay.ledger.recent import Recent
@@ -193,6 +196,15 @@ class Ledger:
     def costs(self) -> list[CostEntry]:
         """All costs, in order."""
         return journal.costs(self._database)
+
+    def add_usages(self, t: int, stage: str, role: str, spent: Sequence[Spent]) -> None:
+        """Notes what a piece of work took of models behind servers (`metering`)."""
+        entries = [UsageEntry(t, stage, role, *astuple(entry)) for entry in spent]
+        journal.add_usages(self._database, entries)
+
+    def usages(self) -> list[UsageEntry]:
+        """What models behind servers took, in order."""
+        return journal.usages(self._database)
 
     # Prompts
 

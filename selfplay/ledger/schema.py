@@ -212,6 +212,22 @@ CREATE TABLE reviews (
     tokens INTEGER NOT NULL,
     decision TEXT                       -- JSON object: the gate's figures, NULL without any
 );
+CREATE TABLE usages (
+    position INTEGER PRIMARY KEY,
+    round INTEGER NOT NULL,
+    stage TEXT NOT NULL,
+    role TEXT NOT NULL,
+    model TEXT NOT NULL,
+    server TEXT NOT NULL,
+    requests INTEGER NOT NULL,
+    retries INTEGER NOT NULL,
+    cached INTEGER NOT NULL,
+    tokens_in INTEGER NOT NULL,
+    tokens_out INTEGER NOT NULL,
+    unmetered INTEGER NOT NULL,         -- answers whose tokens the server did not say
+    unanswered INTEGER NOT NULL,
+    money REAL                          -- NULL where it is not known
+);
 """
 
 MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)

@@ -40,6 +40,11 @@ def said(**scores: object) -> Callable[[dict[str, Any]], str]:
     return lambda body: json.dumps(graded(body, **scores))
 
 
+def digits(body: dict[str, Any], count: int) -> str:
+    """The reply with a score of so many digits, more than Python's own reader takes."""
+    return said(clear=5, padded=0)(body).replace('"score": 5', '"score": 1' + "0" * count)
+
+
 def test_scores_out_of_range_are_clamped_and_noted() -> None:
     verdict = verdict_of(said(clear=99, padded=-3))
     assert verdict.scores == {"clear": 5.0, "padded": 0.0, "note/clamped": 2.0}
@@ -61,6 +66,10 @@ def test_a_criterion_that_nobody_asked_for_is_left_out_and_noted() -> None:
         (said(clear=None, padded=0), "score for criterion 'clear' is no number"),
         (said(clear=float("nan"), padded=0), "score for criterion 'clear' is no number"),
         (said(clear=float("inf"), padded=0), "score for criterion 'clear' is no number"),
+        (said(clear=10**400, padded=0), "score for criterion 'clear' is no number"),
+        (said(clear=-(10**400), padded=0), "score for criterion 'clear' is no number"),
+        (lambda body: digits(body, 5_000), "score for criterion 'clear' is no number"),
+        (lambda body: f"{digits(body, 9_999)} {{", "score for criterion 'clear' is no number"),
         (lambda body: said(clear=5, padded=0)(body).replace("because clear", " "), "a rationale"),
         (
             lambda body: said(clear=5, padded=0)(body).replace("padded", "clear"),
@@ -83,6 +92,30 @@ def test_a_reply_off_the_form_is_missing_with_its_reason(
     verdict = verdict_of(reply)
     assert (verdict.reward, verdict.scores) == (None, {})
     assert reason in verdict.reason
+
+
+def test_a_long_integer_that_nobody_asked_for_costs_nothing() -> None:
+    def reply(body: dict[str, Any]) -> str:
+        return digits(body, 5_000).replace('"clear"', '"bonus"')[:-2] + ", " + both(body)
+
+    def both(body: dict[str, Any]) -> str:
+        return json.dumps(graded(body, clear=4)["criteria"])[1:] + "}"
+
+    assert verdict_of(reply).scores == {"clear": 4.0, "padded": 0.0, "note/extra": 1.0}
+
+
+def test_a_long_integer_within_its_range_once_clamped_is_a_score() -> None:
+    verdict = verdict_of(said(clear=10**299, padded=-(10**299)))
+    assert verdict.scores == {"clear": 5.0, "padded": 0.0, "note/clamped": 2.0}
+
+
+def test_half_a_character_in_a_rationale_is_a_question_mark() -> None:
+    def reply(body: dict[str, Any]) -> str:
+        return said(clear=5, padded=0)(body).replace("because clear", "so \\ud800")
+
+    with serving(replying(reply)) as served:
+        (((explained),),) = grader(served).explain([group("abc")])
+    assert explained.votes[0].rationales["clear"] == "so ?"
 
 
 def test_a_reply_that_was_cut_off_is_missing_though_an_earlier_draft_is_whole() -> None:

@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import Any
 
 from meta.judging.quoting import disarmed
-from meta.judging.reading import last_object
+from meta.judging.reading import encodable, last_object
 from meta.rubric import Criterion, Rubric, arguments
 from selfplay.core.errors import DataError
 from selfplay.core.types import Response
@@ -94,7 +94,7 @@ def read_analysis(response: Response, code: str) -> Analysis | Fault:
     text = found.get(ANALYSIS)
     if not isinstance(text, str) or not text.strip():
         return Fault("the reply has no analysis", response.text)
-    return Analysis(_encodable(text.strip()))
+    return Analysis(encodable(text.strip()))
 
 
 def read_rubric(response: Response, code: str, rules: Rules) -> Draft | Fault:
@@ -113,7 +113,7 @@ def read_rubric(response: Response, code: str, rules: Rules) -> Draft | Fault:
         ]
         return Draft(assembled(named, rules), response.text)
     except DataError as error:
-        return Fault(_encodable(str(error)), response.text)
+        return Fault(encodable(str(error)), response.text)
 
 
 def assembled(criteria: list[Criterion], rules: Rules) -> Rubric:
@@ -133,10 +133,7 @@ def _object(response: Response, code: str) -> dict[str, Any] | Fault:
         return Fault("the reply was cut off", response.text)
     if not response.text.strip():
         return Fault("the reply is empty", response.text)
-    try:
-        found = last_object(response.text)
-    except ValueError:  # a number of more digits than Python reads
-        found = None
+    found = last_object(response.text)
     if found is None:
         return Fault("the reply holds no JSON object", response.text)
     if found.get(CODE) != code:
@@ -201,13 +198,10 @@ def _params(given: Mapping[str, Any], where: str) -> dict[str, Any]:
             raise DataError(f"{where}: expected params, a JSON object as a text") from error
     if not isinstance(params, dict):
         raise DataError(f"{where}: expected params, a mapping, found {str(params)[:80]!r}")
-    if any(isinstance(value, int) and abs(value) > MAX_PARAMETER for value in params.values()):
+    numbers = [value for value in params.values() if isinstance(value, int | float)]
+    if not all(abs(value) <= MAX_PARAMETER for value in numbers):
         raise DataError(f"{where}: expected parameters up to {MAX_PARAMETER:,}")
     return params
-
-
-def _encodable(text: str) -> str:
-    return text.encode(errors="replace").decode()
 
 
 def analysis_format() -> dict[str, Any]:

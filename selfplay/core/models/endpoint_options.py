@@ -7,7 +7,7 @@ make rewards incomparable.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -95,3 +95,7 @@ class EndpointOptions:
             "price_in and price_out beside it",
             "no price",
         )
+
+
+ASIDE = frozenset(f.name for f in fields(EndpointOptions) if not f.metadata.get("judging", True))
+"""Options that change no answer: a run may go on with others."""

@@ -6,13 +6,15 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
 
+from selfplay.core.models.metering import Spent
 from selfplay.core.types import Comparison, Composition, Estimate, Group, Lineage, Prompt, Rejection
 from selfplay.core.types import user as chat
-from selfplay.ledger import AlarmEntry, AnchorEntry, Ledger, ReviewEntry
+from selfplay.ledger import AlarmEntry, AnchorEntry, Ledger, ReviewEntry, UsageEntry
 from selfplay.ledger.digest import LEFT_OUT, QUERIES
 from selfplay.ledger.schema import MIGRATIONS
 
@@ -71,6 +73,9 @@ def test_chunks_costs_and_environment_do_not_matter(
         other.add_prompts([group(3).prompt])
         fill(other, group, chunk=1)
         other.add_cost(1, "judge", "meta", 1.0, 2, 3)
+        spent = Spent("m", "http://h", 1, 0, 0, 2, 3, 0, 0, None)
+        other.add_usages(1, "train", "judge", [spent])
+        assert other.usages() == [UsageEntry(1, "train", "judge", *astuple(spent))]
         other.mark_saved(1, saved=False)
         assert other.digest() == ledger.digest()
 
