@@ -27,6 +27,9 @@ class Judge(Protocol):
 
     A judge whose rewards depend on the rubric has an attribute `reads_rubric` that is true.
 
+    A judge whose verdicts cost time or money, such as a language model's, has an attribute `costs`
+    that is true: what it says is recorded as it is said.
+
     A judge that may ask the live policy has a method `meet(live)`, which a run calls with the
     policy's text model before anything is judged.
     """

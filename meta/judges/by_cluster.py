@@ -6,16 +6,19 @@ It builds one judge for each different rubric and hands it the groups of that ru
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meta.judges import Judge
+from meta.judges.rubric_llm import Explained
 from meta.rubric import Rubric
 from meta.rubric_set import RubricSet
 from selfplay.core.text import TextModel
 from selfplay.core.types import Group, Prompt, Verdict
+
+Found = TypeVar("Found")
 
 Embed: TypeAlias = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts to unit vectors, shape (N, D): `selfplay.core.embedding.Embedder.embed`."""
@@ -68,21 +71,55 @@ class ByCluster:
         """The rubric set's fingerprint, and what the judge of the default rubric adds."""
         return f"{self._rubrics.fingerprint} {getattr(self._default, 'content', '')}".strip()
 
+    @property
+    def costs(self) -> bool:
+        """Whether any of the judges does."""
+        return any(costs(judge) for judge in self._all)
+
     def meet(self, live: TextModel) -> None:
         """Makes the live policy known to the judges that may ask it."""
-        for judge in (self._default, *self._judges.values()):
+        for judge in self._all:
             if hasattr(judge, "meet"):
                 judge.meet(live)
 
     def judge(self, groups: Sequence[Group], repeat: int = 0) -> list[tuple[Verdict, ...]]:
         """One verdict for each response, in order."""
+        return self._dealt(groups, lambda judge, own: judge.judge(own, repeat))
+
+    def explain(self, groups: Sequence[Group], repeat: int = 0) -> list[tuple[Explained, ...]]:
+        """As `judge`, with what the judges wrote; nothing where they are no language models."""
+        return self._dealt(groups, lambda judge, own: explained(judge, own, repeat))
+
+    @property
+    def _all(self) -> tuple[Judge, ...]:
+        return (self._default, *self._judges.values())
+
+    def _dealt(
+        self,
+        groups: Sequence[Group],
+        ask: Callable[[Judge, Sequence[Group]], list[tuple[Found, ...]]],
+    ) -> list[tuple[Found, ...]]:
+        """What each group's judge says of it, in the order of the groups."""
         names = self._membership.of([group.prompt for group in groups])
         places: dict[str | None, list[int]] = {}
         for i, name in enumerate(names):
             places.setdefault(name if name in self._judges else None, []).append(i)
-        found: dict[int, tuple[Verdict, ...]] = {}
+        found: dict[int, tuple[Found, ...]] = {}
         for name, own in places.items():
             judge = self._default if name is None else self._judges[name]
-            verdicts = judge.judge([groups[i] for i in own], repeat)
-            found |= dict(zip(own, verdicts, strict=True))
+            said = ask(judge, [groups[i] for i in own])
+            found |= dict(zip(own, said, strict=True))
         return [found[i] for i in range(len(groups))]
+
+
+def costs(judge: Judge) -> bool:
+    """Whether the judge's verdicts cost time or money."""
+    return bool(getattr(judge, "costs", False))
+
+
+def explained(judge: Judge, groups: Sequence[Group], repeat: int) -> list[tuple[Explained, ...]]:
+    """The judge's verdicts, with what it wrote where it is a language model."""
+    if hasattr(judge, "explain"):
+        rows: list[tuple[Explained, ...]] = judge.explain(groups, repeat)
+        return rows
+    return [tuple(map(Explained, row)) for row in judge.judge(groups, repeat)]

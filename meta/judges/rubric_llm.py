@@ -87,6 +87,11 @@ class RubricLLM:
         )
 
     @property
+    def costs(self) -> bool:
+        """Whether a model is asked: a rubric of checks alone costs nothing."""
+        return bool(self._criteria)
+
+    @property
     def content(self) -> str:
         """Names the wording, and the model's weights where they lie in a directory."""
         return f"{WORDING} {self._asked[0].content}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -111,10 +110,10 @@ def test_a_reply_that_is_mended_when_sent_back_counts(fault: str) -> None:
 
 def test_a_check_that_would_not_end_is_refused() -> None:
     bomb = {**TITLE_ONLY, "kind": "check", "check": "repetition"}
-    for n in (10**9, 10**400, float("inf"), '{"n": 1e999}'):
-        params = n if isinstance(n, str) else {"n": n}
-        found = review(wrong([KEPT, {**bomb, "params": params}]), rollouts=1, checks=True, repairs=0)
-        assert re.search("expected parameters up to 10,000|no JSON", ended(found))
+    for params in ({"n": 10**9}, {"n": 10**400}, '{"n": 1e999}'):
+        broken = wrong([KEPT, {**bomb, "params": params}])
+        found = review(broken, rollouts=1, checks=True, repairs=0)
+        assert "expected parameters up to 10,000" in ended(found)
     broken = {**bomb, "params": "[" * 100_000}
     found = review(wrong([KEPT, broken]), rollouts=1, checks=True, repairs=0)
     assert "expected params" in ended(found)
