@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import TypeAlias, cast
 
 from meta.anchors import Anchor, AnchorSet, Origin, anchors_from_groups, suspects_from_groups
 from meta.meta import Meta
@@ -15,6 +15,10 @@ from selfplay.events import Listener, Progress
 from selfplay.labels import ANCHORS, FRESH, SUSPECT, TRAIN
 from selfplay.ledger import AnchorEntry, Ledger
 from selfplay.rollouts import Rollouts
+from selfplay.unanswered import refuse_silence
+
+
+Fits: TypeAlias = Callable[[Sequence[Prompt]], Sequence[bool]]
 
 
 def read_anchors(ledger: Ledger) -> AnchorSet:
@@ -53,10 +57,20 @@ def append_anchors(ledger: Ledger, t: int, anchors: Sequence[Anchor]) -> int:
 class Anchoring:
     """Has the policy answer, and the trusted judge score, what becomes anchors."""
 
-    def __init__(self, ledger: Ledger, rollouts: Rollouts, sampling: Sampling, seed: Seed) -> None:
-        """Takes its collaborators; answers are drawn as in training (`sampling`)."""
+    def __init__(
+        self, ledger: Ledger, rollouts: Rollouts, sampling: Sampling, seed: Seed, fits: Fits
+    ) -> None:
+        """Takes its collaborators.
+
+        Args:
+            ledger: of the run.
+            rollouts: answer and judge in chunks.
+            sampling: how training responses are drawn; these are drawn alike.
+            seed: of the run.
+            fits: which prompts leave room for an answer; people's anchors may have others.
+        """
         self._ledger, self._rollouts = ledger, rollouts
-        self._sampling, self._seed = sampling, seed
+        self._sampling, self._seed, self._fits = sampling, seed, fits
 
     def first(self, t: int, meta: Meta, listener: Listener) -> list[Anchor]:
         """The anchors that the run begins with."""
@@ -81,7 +95,8 @@ class Anchoring:
         places = suspected(alarms)
         train = self._ledger.groups(t, TRAIN)
         yield from self.judged_again(t, SUSPECT, meta, [train[p] for p in sorted(places)])
-        prompts = list({a.prompt.id: a.prompt for a in read_anchors(self._ledger).anchors}.values())
+        known = list({a.prompt.id: a.prompt for a in read_anchors(self._ledger).anchors}.values())
+        prompts = [prompt for prompt, fit in zip(known, self._fits(known), strict=True) if fit]
         order = self._seed.at(t, FRESH).numpy().permutation(len(prompts))
         chosen = sorted(order[: meta.config.review.fresh].tolist())
         asked = [prompts[i] for i in chosen]
@@ -107,14 +122,18 @@ class Anchoring:
         """Copies of groups under another label, scored by the trusted judge."""
         if groups and not self._ledger.group_count(t, label):
             self._ledger.add_groups(t, label, 0, [group.again("evaluate") for group in groups])
-        yield from self._rollouts.judge(t, label, meta.trusted, "trusted")
+        yield from self._judged(t, label, meta)
 
     def _answered(
         self, t: int, label: str, meta: Meta, prompts: Sequence[Prompt], samples: int
     ) -> Iterator[Progress]:
         sampling = replace(self._sampling, n=samples)
         yield from self._rollouts.answer(t, label, "evaluate", prompts, sampling)
+        yield from self._judged(t, label, meta)
+
+    def _judged(self, t: int, label: str, meta: Meta) -> Iterator[Progress]:
         yield from self._rollouts.judge(t, label, meta.trusted, "trusted")
+        refuse_silence(self._ledger, t, label, self._max_missing)
 
 
 def suspected(alarms: Sequence[Alarm]) -> dict[int, set[int]]:

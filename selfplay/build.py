@@ -259,7 +259,13 @@ def seat(
         directory=directory / CREATOR,
     )
     rollouts = Rollouts(ledger, solver, sampling, seed, config.chunk, samples_of(config))
-    anchoring = Anchoring(ledger, rollouts, sampling, seed)
+    anchoring = Anchoring(
+        ledger,
+        rollouts,
+        sampling,
+        seed,
+        fits=lambda prompts: [n <= room for n in solver.prompt_lengths(prompts)],
+    )
     return Game(
         config=config,
         directory=directory,
@@ -280,7 +286,14 @@ def seat(
         rollouts=rollouts,
         anchoring=anchoring,
         reviewing=Reviewing(
-            meta, ledger, rollouts, anchoring, seed, solver.policy.model, directory
+            meta,
+            ledger,
+            rollouts,
+            anchoring,
+            seed,
+            solver.policy.model,
+            directory,
+            config.max_missing,
         ),
         policies=Policies(directory / POLICY, config.save, ledger),
         dealt=material.originals,

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from meta.anchors import part_of
+from meta.anchor_file import write_anchors
+from meta.anchors import Anchor, AnchorSet, part_of
 from selfplay.anchoring import read_anchors
 from selfplay.build import open_game
 from selfplay.config import Loaded, load_config
 from selfplay.core.errors import ConfigError, PausedError
+from selfplay.core.types import Prompt, user
 from selfplay.events import Progress
 from selfplay.labels import FRESH, RESCORED, last_judged
 from selfplay.ledger import Ledger, ReviewEntry
@@ -182,6 +184,24 @@ def test_a_spent_token_budget_ends_reviews_not_the_run(tmp_path: Path) -> None:
             pass
         assert game.ledger.reviews()[-1].outcome == "none"
         assert "token_budget=1" in game.ledger.reviews()[-1].reason
+
+
+def test_anchors_of_a_file_are_used_and_a_prompt_that_does_not_fit_is_not_asked(
+    tmp_path: Path, played: tuple[Path, str]
+) -> None:
+    with Ledger.open(played[0] / LEDGER, read_only=True) as ledger:
+        core = [a for a in read_anchors(ledger).anchors if a.origin == "core"]
+    long = Prompt(user("Spell it backward: " + "a" * 900), answer="b")
+    extra = [Anchor(long, text, score, "verifier") for text, score in (("b", 1.0), ("a", 0.0))]
+    path = tmp_path / "anchors.jsonl"
+    write_anchors(path, AnchorSet().append([*core, *extra]))
+    file = f"meta.review.anchors={{name: file, path: {path}}}"
+    play_out(tmp_path / "run", file, "meta.review.fresh=1000", "rounds=3")
+    with open_game(loop(file, "meta.review.fresh=1000"), tmp_path / "run") as game:
+        assert game.ledger.stage_metrics(0, "anchor")["anchors"] == len(core) + 2
+        asked = {group.prompt.id for group in game.ledger.groups(2, FRESH)}
+        assert asked == {anchor.prompt.id for anchor in core}
+        assert long.id in {anchor.prompt.id for anchor in read_anchors(game.ledger).anchors}
 
 
 @pytest.mark.parametrize(
