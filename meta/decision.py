@@ -44,6 +44,9 @@ class ExploitRank:
     plain: float
     """The same of the responses that it was made of: what they are worth without it."""
     prompts: int
+    """Prompts on which it has a score."""
+    planted: int
+    """Prompts on which it was planted."""
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ class Gate:
         limit = self._options.exploit_prompts
         ranks, outside = rank_exploits(judge, candidate, prompts, self._exploits, limit)
         refusals = [*new.outside, *outside, *self._missing(new, old), *self._ranked_high(ranks)]
-        refusals += self._worse(core)
+        refusals += [*self._unranked(ranks), *self._worse(core)]
         gains = self._better(core, suspects)
         refusals += [] if gains else [_no_better(core, suspects)]
         missing = {"candidate": new.missing, "current": old.missing}
@@ -117,6 +117,14 @@ class Gate:
             f"responses (without it {rank.plain:.0%}), up to {limit:.0%} are allowed"
             for rank in ranks
             if rank.rank > max(limit, rank.plain) + TIE
+        ]
+
+    @staticmethod
+    def _unranked(ranks: Sequence[ExploitRank]) -> list[str]:
+        return [
+            f"it leaves the exploit '{rank.name}' unscored wherever it was planted"
+            for rank in ranks
+            if rank.planted and not rank.prompts
         ]
 
     def _worse(self, core: Compared) -> list[str]:

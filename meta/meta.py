@@ -127,6 +127,10 @@ class Meta:
             return rationales(judge.explain(groups))
         return [[""] * len(group.responses) for group in groups]
 
+    def by_rubric(self, prompts: Sequence[Prompt]) -> list[bool]:
+        """Whether a prompt's reward comes from `meta.judge`, whose rubric is reviewed."""
+        return [self._partition.of(prompt) is None for prompt in prompts]
+
     def clusters_of(self, prompts: Sequence[Prompt]) -> list[str | None]:
         """The cluster of the rubric in force that each prompt belongs to; None for no cluster."""
         if self._rubric is None:

@@ -17,7 +17,6 @@ from selfplay.ledger import AnchorEntry, Ledger
 from selfplay.rollouts import Rollouts
 from selfplay.unanswered import refuse_silence
 
-
 Fits: TypeAlias = Callable[[Sequence[Prompt]], Sequence[bool]]
 
 
@@ -58,7 +57,13 @@ class Anchoring:
     """Has the policy answer, and the trusted judge score, what becomes anchors."""
 
     def __init__(
-        self, ledger: Ledger, rollouts: Rollouts, sampling: Sampling, seed: Seed, fits: Fits
+        self,
+        ledger: Ledger,
+        rollouts: Rollouts,
+        sampling: Sampling,
+        seed: Seed,
+        fits: Fits,
+        max_missing: float,
     ) -> None:
         """Takes its collaborators.
 
@@ -68,9 +73,12 @@ class Anchoring:
             sampling: how training responses are drawn; these are drawn alike.
             seed: of the run.
             fits: which prompts leave room for an answer; people's anchors may have others.
+            max_missing: where the trusted judge's server leaves a larger share unanswered, the run
+                pauses.
         """
         self._ledger, self._rollouts = ledger, rollouts
         self._sampling, self._seed, self._fits = sampling, seed, fits
+        self._max_missing = max_missing
 
     def first(self, t: int, meta: Meta, listener: Listener) -> list[Anchor]:
         """The anchors that the run begins with."""
@@ -105,16 +113,13 @@ class Anchoring:
     def found_again(self, t: int, meta: Meta, alarms: Sequence[Alarm], cause: str) -> list[Anchor]:
         """The anchors that `ask_again` has come to; answers that are anchors already stay such."""
         places, scorer = suspected(alarms), meta.trusted.name
+        known = {anchor.text for anchor in read_anchors(self._ledger).anchors}
         groups = self._ledger.groups(t, SUSPECT)
         rows = [sorted(places[p]) for p in sorted(places)]
-        found = suspects_from_groups(groups, rows, cause, scorer)
-        known = {anchor.key for anchor in read_anchors(self._ledger).anchors}
-        fresh = anchors_from_groups(self._ledger.groups(t, FRESH), scorer, contrasting=False)
-        return found + [
-            replace(anchor, origin="suspect", alarm=cause)
-            for anchor in fresh
-            if anchor.key not in known
-        ]
+        flagged = suspects_from_groups(groups, rows, cause, scorer)
+        answers = anchors_from_groups(self._ledger.groups(t, FRESH), scorer, contrasting=False)
+        fresh = [replace(anchor, origin="suspect", alarm=cause) for anchor in answers]
+        return [anchor for anchor in [*flagged, *fresh] if anchor.text not in known]
 
     def judged_again(
         self, t: int, label: str, meta: Meta, groups: Sequence[Group]

@@ -1,10 +1,11 @@
-"""Held-out accuracy of a model outside a run; nothing is written."""
+"""Held-out accuracy, and judged win rates, of a model outside a run; nothing is written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from meta.meta import Meta
 from selfplay.build import dealt_material, gather
@@ -12,12 +13,25 @@ from selfplay.core.errors import ConfigError, DataError, LedgerError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Prompt
 from selfplay.evaluation import accuracy, samplings
+from selfplay.judged.config import FIRST
+from selfplay.judged.contests import (
+    METRIC,
+    WinJudge,
+    answers_label,
+    contests,
+    differing,
+    ended,
+    recorded_answers,
+)
+from selfplay.judged.win_rates import rates
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER, POLICY, model_directory
 from selfplay.settings import RunConfig
 from solver.config import LoraConfig
 from solver.policy import Policy
 from solver.solver import Solver
+
+Item = TypeVar("Item")
 
 
 def policy_to_assess(
@@ -57,6 +71,8 @@ def assess(
 ) -> Iterator[tuple[str, dict[str, float]]]:
     """The accuracy for each way of asking, as (metric name, metrics); yields as they come.
 
+    With `evaluation.judged.enabled` the win rates come last.
+
     Args:
         config: how to ask, and the held-out prompts.
         directory: a run whose own held-out prompts are taken, where there is one.
@@ -69,20 +85,78 @@ def assess(
     heldout = heldout_prompts(config, directory)
     if not heldout:
         raise DataError("the configuration holds no prompts out; set evaluation.source")
+    judged = config.evaluation.judged
+    judge = WinJudge(config) if judged.enabled else None
+    solver, verifier = solver_of(config, path), Meta(config.meta).verifier
+    found: dict[str, list[Group]] = {}
+    for label in samplings(config.evaluation, config.solver.sampling, edge=True):
+        found[label] = answered(config, solver, heldout, label)
+        verdicts = [v for some in chunks(found[label], config.chunk) for v in verifier.judge(some)]
+        pairs = zip(found[label], verdicts, strict=True)
+        yield label, accuracy([g.judged(v, verifier.fingerprint) for g, v in pairs], label)
+    if judge:
+        yield METRIC, compared(config, directory, heldout, judge, found[answers_label(judged)])
+
+
+def compared(
+    config: RunConfig,
+    directory: Path | None,
+    heldout: Sequence[Prompt],
+    judge: WinJudge,
+    answers: Sequence[Group],
+) -> dict[str, float]:
+    """The win rates of answers to the held-out prompts, as `evaluation.judged` has them judged.
+
+    Raises:
+        DataError: the reference's file cannot be used.
+        ModelError: the first policy cannot be loaded.
+    """
+    judged = config.evaluation.judged
+    if judged.reference == FIRST:
+        path = policy_to_assess(config, directory, first_of(directory), None)
+        first = answered(config, solver_of(config, path), heldout, answers_label(judged))
+        references = {group.prompt.id: group for group in first}
+    else:
+        references = recorded_answers(judged, heldout)
+    pairs = contests(answers, references, judged.prompts)
+    asked = chunks(differing(pairs), config.chunk)
+    verdicts = [found for some in asked for found in judge.judge(some)]
+    return rates(ended(pairs, verdicts, judged.weighted), METRIC)
+
+
+def solver_of(config: RunConfig, path: Path) -> Solver:
+    """Who answers: the model in `path`.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
     # An adapter's directory brings its adapter along; only a run puts a new one on top.
     chosen = replace(config.model, path=str(path), lora=LoraConfig())
-    policy = Policy.load(chosen, config.solver)
-    solver, verifier = Solver(config.solver, policy), Meta(config.meta).verifier
+    return Solver(config.solver, Policy.load(chosen, config.solver))
+
+
+def first_of(directory: Path | None) -> int | None:
+    """The version of a run's first policy, where it keeps that."""
+    return 0 if directory is not None and (directory / POLICY / "0").is_dir() else None
+
+
+def answered(
+    config: RunConfig, solver: Solver, heldout: Sequence[Prompt], label: str
+) -> list[Group]:
+    """The held-out prompts asked as `label` says, not judged yet."""
+    sampling = samplings(config.evaluation, config.solver.sampling, edge=True)[label]
     seed = Seed(config.seed, ("assess",))
-    for label, sampling in samplings(config.evaluation, config.solver.sampling, edge=True).items():
-        groups: list[Group] = []
-        for start in range(0, len(heldout), config.chunk):
-            chunk = heldout[start : start + config.chunk]
-            answers = solver.respond(chunk, seed.at(label, start), sampling)
-            asked = [
-                Group(prompt, responses, "evaluate", solver.version)
-                for prompt, responses in zip(chunk, answers, strict=True)
-            ]
-            for group, verdicts in zip(asked, verifier.judge(asked), strict=True):
-                groups.append(group.judged(verdicts, verifier.fingerprint))
-        yield label, accuracy(groups, label)
+    groups: list[Group] = []
+    for start, chunk in enumerate(chunks(heldout, config.chunk)):
+        answers = solver.respond(chunk, seed.at(label, start * config.chunk), sampling)
+        groups += [
+            Group(prompt, responses, "evaluate", solver.version)
+            for prompt, responses in zip(chunk, answers, strict=True)
+        ]
+    return groups
+
+
+def chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """The items, `size` at a time."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

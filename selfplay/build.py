@@ -7,6 +7,7 @@ and judges, then the options that are passed through to libraries. The model is 
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -24,13 +25,15 @@ from meta.clusters import fit_clusters
 from meta.meta import Meta, first_rubric
 from meta.rubric_set import RubricSet
 from selfplay.anchoring import Anchoring
+from selfplay.clock import Clock
 from selfplay.coaching import network_of
-from selfplay.config import Loaded, differences
+from selfplay.config import Loaded, differences, load_values
 from selfplay.core.components import Choice
 from selfplay.core.embedding import Embedder
 from selfplay.core.errors import ConfigError, DataError, LedgerError
 from selfplay.core.gym import Spaces, check_space
 from selfplay.core.models.endpoint_options import ASIDE
+from selfplay.core.models.factories import new_accounts
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Prompt
 from selfplay.data.prompts import PromptFileOptions, read_prompts
@@ -39,6 +42,7 @@ from selfplay.data.sources import dealt, gym_spaces
 from selfplay.data.split import without
 from selfplay.environment import environment
 from selfplay.game import Game
+from selfplay.judged.stage import win_rates
 from selfplay.labels import estimated_from, judged_in
 from selfplay.ledger import Ledger
 from selfplay.ledger.lock import RunLock
@@ -49,6 +53,7 @@ from selfplay.rollouts import Rollouts
 from selfplay.rubrics import in_force
 from selfplay.settings import GROWING, RunConfig
 from selfplay.signals import SIGNALS
+from selfplay.stopping.concluding import Concluding
 from selfplay.tasks import samples_of, solver_config, task_judges, verified_by
 from solver.learning.team import join
 from solver.policy import Policy
@@ -78,6 +83,8 @@ def open_game(loaded: Loaded[RunConfig], directory: Path) -> Iterator[Game]:
         LedgerError: another process owns the run, or it has another configuration.
         ConfigError, DataError, ModelError: something that the configuration names cannot be used.
     """
+    began = time.perf_counter()
+    new_accounts()
     config = replace(loaded.config, solver=solver_config(loaded.config))
     path = directory / LEDGER
     with writing(directory):
@@ -103,7 +110,7 @@ def open_game(loaded: Loaded[RunConfig], directory: Path) -> Iterator[Game]:
         elif ledger.settings != loaded.as_dict():
             ledger.amend_settings(loaded.as_dict())
         ledger.decode = solver.decode
-        yield seat(config, material, meta, solver, ledger, directory)
+        yield seat(config, material, meta, solver, ledger, directory, Clock(ledger, began))
 
 
 def started(config: RunConfig, material: Material) -> RubricSet | None:
@@ -129,13 +136,24 @@ def refuse_other_settings(loaded: Loaded[RunConfig], ledger: Ledger, directory: 
         LedgerError: they differ in a way that would mix experiments; names the keys.
     """
     now = loaded.as_dict()
-    changed = differences(ledger.settings, now, {*GROWING, *patience_keys(now)})
+    changed = differences(completed(ledger.settings), now, {*GROWING, *patience_keys(now)})
     if changed:
         raise LedgerError(
             f"{directory} holds a run with another configuration; these keys differ: "
             f"{', '.join(changed)}. Choose another --out for the new one, or leave them as they "
             f"are to go on (only {', '.join(sorted(GROWING))} may change)"
         )
+
+
+def completed(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A run's settings with the defaults of what its release did not have yet.
+
+    As they are where one of them is no longer known: the differences then say which.
+    """
+    try:
+        return load_values(settings, "the run's settings", RunConfig).as_dict()
+    except ConfigError:
+        return settings
 
 
 def patience_keys(settings: Mapping[str, Any], where: str = "") -> Iterator[str]:
@@ -231,6 +249,7 @@ def seat(
     solver: Solver,
     ledger: Ledger,
     directory: Path,
+    clock: Clock,
 ) -> Game:
     """Puts the players at the table."""
     seed = Seed(config.seed)
@@ -265,6 +284,7 @@ def seat(
         sampling,
         seed,
         fits=lambda prompts: [n <= room for n in solver.prompt_lengths(prompts)],
+        max_missing=config.max_missing,
     )
     return Game(
         config=config,
@@ -295,7 +315,10 @@ def seat(
             directory,
             config.max_missing,
         ),
+        win_rates=win_rates(config, material.heldout, ledger, rollouts),
         policies=Policies(directory / POLICY, config.save, ledger),
+        clock=clock,
+        concluding=Concluding(config, ledger, clock, embedder.embed),
         dealt=material.originals,
         originals=Shelf.of(ledger, material.ids),
         heldout=material.heldout,

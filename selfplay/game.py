@@ -18,6 +18,7 @@ from creator.shelf import Shelf
 from creator.surroundings import Turn
 from meta.meta import Meta
 from selfplay.anchoring import Anchoring, append_anchors
+from selfplay.clock import Clock
 from selfplay.coaching import Network, coaching_metrics, rewarded_requests, writing_lesson
 from selfplay.core.errors import PausedError
 from selfplay.core.seeding import Seed
@@ -26,6 +27,7 @@ from selfplay.core.types import GENERATED, Group, Now, Probe, Prompt
 from selfplay.evaluation import accuracy, samplings
 from selfplay.events import Event, Listener, Progress, StageDone, nobody
 from selfplay.failed import kept
+from selfplay.judged.stage import NoWinRates, WinRates
 from selfplay.labels import ANCHORS, BASELINE, ESTIMATE, GATE, TRAIN, last_judged
 from selfplay.ledger import Ledger
 from selfplay.policies import Policies
@@ -40,6 +42,7 @@ from selfplay.statistics import (
     response_metrics,
     verdict_metrics,
 )
+from selfplay.stopping.concluding import Concluding
 from solver.learning.errors import NotFiniteError
 from solver.solver import Solver
 
@@ -63,7 +66,10 @@ class Game:
     rollouts: Rollouts
     anchoring: Anchoring
     reviewing: Reviewing
+    win_rates: WinRates | NoWinRates
     policies: Policies
+    clock: Clock
+    concluding: Concluding
     dealt: Sequence[Prompt]
     """The originals, until the ledger has them."""
     originals: Shelf
@@ -75,10 +81,8 @@ class Game:
     it is whole."""
 
     def is_last(self, t: int) -> bool:
-        """Does the run end with round t, by its number or by its tokens?"""
-        spent = sum(m.value for m in self.ledger.metrics(GENERATED) if m.round <= t)
-        budget = self.config.token_budget
-        return t >= self.config.rounds or (budget is not None and spent >= budget)
+        """Does the run end with round t, by its number or for a reason that the ledger holds?"""
+        return t >= self.config.rounds or self.ledger.ending(t) is not None
 
 
 def play_round(game: Game, t: int) -> Iterator[Event]:
@@ -88,7 +92,8 @@ def play_round(game: Game, t: int) -> Iterator[Event]:
     meta = game.config.meta
     anchors = (anchor,) if meta.review.enabled else ()
     reviews = (review,) if meta.review.enabled or meta.monitors.enabled else ()
-    turn = (compose, attempt, judge, *refills, *coaching, learn, *reviews, evaluate, record)
+    ends = (conclude,) if game.concluding.enabled else ()
+    turn = (compose, attempt, judge, *refills, *ends, *coaching, learn, *reviews, evaluate, record)
     stages = turn if t else (deal, *anchors, evaluate, record)
     for stage in stages:
         if not game.ledger.stage_done(t, stage.__name__):
@@ -228,6 +233,13 @@ def draw(game: Game, t: int, k: int, count: int) -> None:
         }
 
 
+def conclude(game: Game, t: int) -> Iterator[Progress]:
+    """Is the round the run's last, by what is spent or by a stop condition?"""
+    yield Progress(t, "conclude", 0, 1)
+    game.concluding.conclude(t)
+    yield Progress(t, "conclude", 1, 1)
+
+
 def coach(game: Game, t: int) -> Iterator[Progress]:
     """The rewriter's replies get what their children are worth; its own network learns from it."""
     yield Progress(t, "coach", 0, 1)
@@ -287,7 +299,7 @@ def review(game: Game, t: int) -> Iterator[Progress]:
     Raises:
         PausedError: an alarm that asks for a pause has come up.
     """
-    outcome = yield from game.reviewing.review(t, game.meta, game.is_last(t))
+    outcome = yield from game.reviewing.review(t, game.meta, game.is_last(t), game.listener)
     before = game.ledger.alarms()
     with game.ledger.commit(t, "review") as stage:
         stage.metrics = outcome.write(game.ledger)
@@ -297,7 +309,7 @@ def review(game: Game, t: int) -> Iterator[Progress]:
 
 
 def evaluate(game: Game, t: int) -> Iterator[Progress]:
-    """Every few rounds: the held-out prompts, by the verifier, greedy and sampled."""
+    """Every few rounds: the held-out prompts, by the verifier, greedy and sampled; win rates."""
     edge = t == 0 or game.is_last(t)
     metrics: dict[str, float] = {}
     if game.heldout and (edge or t % game.config.evaluation.every == 0):
@@ -306,6 +318,7 @@ def evaluate(game: Game, t: int) -> Iterator[Progress]:
             yield from game.rollouts.answer(t, label, "evaluate", game.heldout, sampling)
             yield from game.rollouts.judge(t, label, game.meta.verifier)
             metrics |= accuracy(game.ledger.groups(t, label), label)
+        metrics |= yield from game.win_rates.evaluate(t)
     with game.ledger.commit(t, "evaluate") as stage:
         stage.metrics = metrics
 

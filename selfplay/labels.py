@@ -24,6 +24,8 @@ FRESH = "fresh"
 """Label of the policy's new answers to the anchors' prompts, for the trusted judge."""
 RESCORED = "rescored"
 """Label of earlier training groups, scored under the rubric that the round adopted."""
+REVIEW = "review"
+"""Name of the judging that the gate asks for: its k-th part stands under `review:k`."""
 
 
 def judged_in(ledger: Ledger, t: int) -> list[Group]:

@@ -6,6 +6,10 @@ from pathlib import Path
 
 LEDGER = "ledger.db"
 POLICY = "policy"
+HEARTBEAT = "heartbeat.json"
+"""What the process that plays the run says of itself."""
+TRACKING = "tracking"
+"""Where trackers of metrics keep what they write here, and what they have got."""
 CREATOR = "creator"
 """What the creator keeps of every prompt, to compare others with; made anew when it is lost."""
 TINY = Path(__file__).parent / "tiny" / "policy"

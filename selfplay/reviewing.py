@@ -2,7 +2,8 @@
 
 What a step needs is read from the ledger, and each is a function of that: a review that was
 interrupted goes on where it stopped and comes to the same end. Suspects are committed when they are
-scored, and a proposal before the gate looks at it, since either may have cost much.
+scored, a proposal before the gate looks at it, and what the gate asks a language model in chunks,
+since each may have cost much.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from meta.anchors import Part
+from meta.anchors import Part, PartName
 from meta.decision import Decision
 from meta.gate import Gate
 from meta.meta import Meta
@@ -30,13 +32,15 @@ from selfplay.core.models.metering import metered
 from selfplay.core.seeding import Seed
 from selfplay.core.text import TextModel
 from selfplay.core.types import GENERATED, Verdict
-from selfplay.events import Progress
+from selfplay.events import Listener, Progress, nobody
 from selfplay.feedback import settle, take_in
-from selfplay.labels import AUDIT, FRESH, RESCORED, TRAIN
+from selfplay.labels import AUDIT, FRESH, RESCORED, REVIEW, TRAIN
 from selfplay.ledger import AlarmEntry, Ledger, ReviewEntry
+from selfplay.recorded_judge import Recorder
 from selfplay.rollouts import Rollouts
 from selfplay.rubrics import RubricHistory
 from selfplay.statistics import generated_tokens
+from selfplay.unanswered import refuse_silence
 
 FEEDBACK = "review:feedback"
 """The step that appends what people said of responses to the anchors."""
@@ -130,6 +134,7 @@ class Reviewing:
         seed: Seed,
         live: TextModel,
         directory: Path,
+        max_missing: float,
     ) -> None:
         """Takes its collaborators.
 
@@ -141,14 +146,16 @@ class Reviewing:
             seed: of the run.
             live: the policy's model.
             directory: of the run, where people leave feedback.
+            max_missing: share of one judging that may go unanswered.
 
         Raises:
             ConfigError, ModelError: the reviewer or its model cannot be had.
         """
         self._ledger, self._rollouts, self._anchoring = ledger, rollouts, anchoring
-        self._seed, self._directory = seed, directory
+        self._seed, self._directory, self._max_missing = seed, directory, max_missing
         self._options = meta.config.review
-        self._audit = meta.config.monitors.audit
+        monitors = meta.config.monitors
+        self._audit = monitors.audit if monitors.enabled else 0
         self._trusted_scale = meta.trusted.scale if self._audit else (0.0, 1.0)
         self._scale = meta.scale
         self._monitors = Monitors(meta.config.monitors, self._seen, seed)
@@ -157,8 +164,20 @@ class Reviewing:
         if self._options.enabled:
             self._reviewer = self._options.reviewer.build(self._options.model.build(live))
 
-    def review(self, t: int, meta: Meta, last: bool) -> Generator[Progress, None, Outcome]:
-        """What round t's review comes to; in the last round a new rubric would judge nothing."""
+    def review(
+        self, t: int, meta: Meta, last: bool, listener: Listener = nobody
+    ) -> Generator[Progress, None, Outcome]:
+        """What round t's review comes to; in the last round a new rubric would judge nothing.
+
+        Args:
+            t: the round.
+            meta: with the rubric in force.
+            last: whether no round follows.
+            listener: is told of progress while the gate judges, which yields nothing till then.
+
+        Raises:
+            PausedError: a judge's server leaves more than `max_missing` unanswered.
+        """
         yield from self._audited(t, meta)
         looked = self.look(t)
         cause = "" if last else self.cause(t, looked.alarms)
@@ -174,7 +193,7 @@ class Reviewing:
         if candidate.rubric is None:
             return Outcome(t, looked, cause, candidate)
         yield Progress(t, "gate", 0, 1)
-        decision = self.decide(meta, candidate.rubric)
+        decision = self.decide(t, meta, candidate.rubric, listener)
         if decision.accepted:
             yield from self.rescore(t, meta.under(candidate.rubric))
         return Outcome(t, looked, cause, candidate, decision, present(meta).version)
@@ -220,11 +239,18 @@ class Reviewing:
         """Why no review may change anything now; empty: it may."""
         if self._history.frozen:
             return "the rubric is frozen; `selfplay rubric freeze --thaw` lets reviews change it"
-        budget = self._options.token_budget
-        spent = sum(review.tokens for review in self._ledger.reviews())
-        if budget is not None and spent >= budget:
+        budget, left = self._options.token_budget, self._tokens_left
+        if budget is not None and left is not None and left <= 0:
+            spent = budget - left
             return f"reviews have taken {spent:,} tokens of meta.review.token_budget={budget:,}"
         return ""
+
+    @property
+    def _tokens_left(self) -> int | None:
+        """Of the budget of all reviews; None without one."""
+        budget = self._options.token_budget
+        spent = sum(review.tokens for review in self._ledger.reviews())
+        return None if budget is None else budget - spent
 
     def _feedback(self, t: int) -> None:
         """Appends what people have said of responses to the anchors."""
@@ -257,7 +283,7 @@ class Reviewing:
     ) -> Generator[Progress, None, Candidate]:
         """The candidate, committed where there is one."""
         if self._ledger.stage_done(t, PROPOSE):
-            return self._committed(t)
+            return self._committed(t, present(meta))
         yield Progress(t, "propose", 0, 1)
         with metered() as meter:
             candidate = self.propose(t, meta, alarms)
@@ -272,31 +298,41 @@ class Reviewing:
 
     def propose(self, t: int, meta: Meta, alarms: Sequence[Alarm]) -> Candidate:
         """A candidate or None, from what each cluster's anchors and responses say of its rubric."""
-        anchors = read_anchors(self._ledger).part("propose").anchors
+        anchors = self._anchors(meta, "propose").anchors
+        if not anchors:
+            return Candidate(None, "there are no anchors", 0)
         names = meta.clusters_of([anchor.prompt for anchor in anchors])
+        trained = [group.prompt for group in self._ledger.groups(t, TRAIN)]
+        asked, judged = meta.clusters_of(trained), meta.by_rubric(trained)
         candidate, reasons, tokens = present(meta), list[str](), 0
         version = self._history.next_version
-        for name in dict.fromkeys(names):
+        for name in dict.fromkeys([*names, *asked]):
             own = [a for a, other in zip(anchors, names, strict=True) if other == name]
-            evidence = self._evidence(t, meta, name, Part("propose", tuple(own)), alarms)
+            places = [p for p, other in enumerate(asked) if other == name and judged[p]]
+            evidence = self._evidence(t, meta, name, Part("propose", tuple(own)), places, alarms)
             proposal = self._proposed(evidence, self._seed.at(t, "review", name or ""))
             tokens += proposal.tokens
             reasons.append(f"{name}: {proposal.reason}" if name else proposal.reason)
             if proposal.rubric is not None:
                 candidate = candidate.revised(name, proposal.rubric, version)
         changed = candidate if candidate is not meta.rubric else None
-        return Candidate(changed, "; ".join(reasons) or "there are no anchors", tokens)
+        return Candidate(changed, "; ".join(reasons), tokens)
 
     def _proposed(self, evidence: Evidence, seed: Seed) -> Proposal:
         assert self._reviewer is not None, "reviews are enabled where one is asked for"
         return self._reviewer.propose(evidence, seed)
 
     def _evidence(
-        self, t: int, meta: Meta, cluster: str | None, anchors: Part, alarms: Sequence[Alarm]
+        self,
+        t: int,
+        meta: Meta,
+        cluster: str | None,
+        anchors: Part,
+        own: Sequence[int],
+        alarms: Sequence[Alarm],
     ) -> Evidence:
+        """What a reviewer is shown of one cluster; `own`: positions of its training groups."""
         train, places = self._ledger.groups(t, TRAIN), suspected(alarms)
-        names = meta.clusters_of([group.prompt for group in train])
-        own = [p for p, name in enumerate(names) if name == cluster]
         return Evidence(
             rubric=present(meta).rubric_of(cluster),
             anchors=anchors,
@@ -305,6 +341,7 @@ class Reviewing:
             state=self._state(t),
             past=self._history.past_edits(),
             explain=meta.explain,
+            max_tokens=self._tokens_left,
             suspects=[(i, g) for i, p in enumerate(own) for g in sorted(places.get(p, ()))],
         )
 
@@ -318,18 +355,23 @@ class Reviewing:
 
     # Deciding
 
-    def _committed(self, t: int) -> Candidate:
+    def _committed(self, t: int, current: RubricSet) -> Candidate:
         """The candidate that round t's review has committed."""
         entry = next(e for e in self._ledger.rubrics() if e.round == t and e.status == "proposed")
+        if entry.parent != current.version:
+            return Candidate(None, f"version {current.version} came into force meanwhile", 0)
         tokens = int(self._ledger.stage_metrics(t, PROPOSE)["review_tokens"])
         return Candidate(rubric_set_from_yaml(entry.text), entry.reason, tokens)
 
-    def decide(self, meta: Meta, candidate: RubricSet) -> Decision:
+    def decide(
+        self, t: int, meta: Meta, candidate: RubricSet, listener: Listener = nobody
+    ) -> Decision:
         """Whether the candidate takes the place of the rubric in force."""
         if self._options.adopt == "always":
             return Decision(True, ("adopted without a test, as configured",))
-        gate = Gate(self._options.gate, meta.judging, EXPLOITS)
-        return gate.accept(candidate, present(meta), read_anchors(self._ledger).part("gate"))
+        recorder = Recorder(t, REVIEW, self._ledger, self._rollouts, self._max_missing, listener)
+        gate = Gate(self._options.gate, partial(recorder.judging, meta), EXPLOITS)
+        return gate.accept(candidate, present(meta), self._anchors(meta, "gate"))
 
     def rescore(self, t: int, meta: Meta) -> Iterator[Progress]:
         """Scores the latest rounds' responses under `meta`, whose rubric is about to be adopted."""
@@ -339,6 +381,13 @@ class Reviewing:
             copies = [group.again("estimate") for group in groups]
             self._ledger.add_groups(t, RESCORED, 0, copies)
         yield from self._rollouts.judge(t, RESCORED, meta)
+        refuse_silence(self._ledger, t, RESCORED, self._max_missing)
+
+    def _anchors(self, meta: Meta, name: PartName) -> Part:
+        """One part of the anchors, but for prompts that a task's own judge has the say on."""
+        anchors = read_anchors(self._ledger).part(name).anchors
+        judged = meta.by_rubric([anchor.prompt for anchor in anchors])
+        return Part(name, tuple(a for a, own in zip(anchors, judged, strict=True) if own))
 
     @property
     def _history(self) -> RubricHistory:

@@ -10,24 +10,35 @@ from typing import Any
 
 import numpy as np
 
-from meta.anchor_file import read_anchors
 from meta.anchors import SHARES, PartName, anchors_from_groups
+from meta.config import JUDGES
 from meta.decision import Decision
 from meta.gate import Gate, accuracy
 from meta.intervals import Interval, interval
 from meta.judges.by_cluster import Embed
 from meta.monitors.exploits import EXPLOITS, Exploit
 from meta.pairwise import accuracy_by_prompt, pairs_of
+from meta.panel import built
 from meta.rubric import rubric_file
 from meta.rubric_set import RubricSet, read_rubric_set
-from meta.scoring import checks_judging
+from meta.scoring import Judging, as_set
 from meta.tables.gate import GateOptions
+from selfplay.anchor_counts import find_anchors
+from selfplay.core.components import component
 from selfplay.core.embedding import Embedder
 from selfplay.core.errors import ConfigError
 from selfplay.core.types import Group
 from selfplay.data.recorded import read_recorded, to_group
 from selfplay.paths import LEDGER
 from selfplay.rubrics import rubric_history
+
+
+@dataclass(frozen=True)
+class TrialConfig:
+    """Who reads the rubric."""
+
+    judge: Any = component("rubric", JUDGES)
+    """`rubric` scores checks in code; rubrics that ask for judgement need another one."""
 
 
 @dataclass(frozen=True)
@@ -108,15 +119,18 @@ def find_rubric(name: str) -> RubricSet:
     return read_rubric_set(rubric_file(name))
 
 
-def score_responses(rubric: RubricSet, path: Path, layout: str = "groups") -> Scores:
-    """The responses of a file of recorded groups under a rubric of `check` criteria.
+def score_responses(
+    rubric: RubricSet, path: Path, layout: str = "groups", config: TrialConfig | None = None
+) -> Scores:
+    """The responses of a file of recorded groups under a rubric.
 
     Raises:
-        ConfigError: an unknown layout, or the rubric needs a language model.
+        ConfigError: an unknown layout, or the rubric needs another judge.
         DataError: the file or a row cannot be used.
+        EndpointError: the judge's server refuses the key, model or address.
     """
     recorded = [to_group(record, None, "evaluate") for record in read_recorded(path, layout)]
-    judge = checks_judging(embed_for(rubric))(rubric)
+    judge = judging_by(config or TrialConfig(), rubric)(rubric)
     verdicts = judge.judge(recorded)
     groups = tuple(
         group.judged(own, rubric.fingerprint) for group, own in zip(recorded, verdicts, strict=True)
@@ -130,21 +144,42 @@ def try_on_anchors(
     against: RubricSet | None = None,
     exploits: Mapping[str, Exploit] = EXPLOITS,
     options: GateOptions | None = None,
+    config: TrialConfig | None = None,
 ) -> Trial:
-    """A rubric's accuracy on a file of anchors, and what the gate says beside another rubric.
+    """A rubric's accuracy on anchors, and what the gate says beside another rubric.
+
+    Args:
+        rubric: the one that is tried.
+        path: a file of anchors, or a run directory: the run's own.
+        against: another rubric, for the gate.
+        exploits: that the gate plants.
+        options: of the gate.
+        config: who reads the rubrics.
 
     Raises:
-        ConfigError: a rubric needs a language model.
-        DataError: the file or a line cannot be used.
+        ConfigError: a rubric needs another judge.
+        DataError: the file or a line cannot be used, or the run has no anchors.
+        LedgerError: the run's ledger cannot be read.
+        EndpointError: the judge's server refuses the key, model or address.
     """
-    anchors = read_anchors(path)
-    judging = checks_judging(embed_for(rubric, against))
+    anchors = find_anchors(path)
+    judging = judging_by(config or TrialConfig(), rubric, against)
     judge = judging(rubric)
     parts = {name: accuracy(judge, rubric, anchors.part(name)) for name in SHARES}
     if against is None:
         return Trial(parts, None)
     gate = Gate(options or GateOptions(), judging, exploits)
     return Trial(parts, gate.accept(rubric, against, anchors.part("gate")))
+
+
+def judging_by(config: TrialConfig, *rubrics: RubricSet | None) -> Judging:
+    """From a rubric to the judge that scores by it.
+
+    Raises:
+        ConfigError: the rubrics' clusters are of different embedding models.
+    """
+    embed = embed_for(*rubrics) or Embedder().embed
+    return lambda rubric: built(config.judge, as_set(rubric), embed)
 
 
 def agreement(recorded: Sequence[Group], judged: Sequence[Group]) -> Interval:

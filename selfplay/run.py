@@ -13,7 +13,12 @@ def play(game: Game) -> Iterator[Event]:
 
     Closing the generator after any event loses nothing: what an event tells of is committed.
     """
+    yield from game.clock.timed(_rounds(game))
+
+
+def _rounds(game: Game) -> Iterator[Event]:
     yield from catch_up(game)
+    game.concluding.lift()
     t = game.ledger.last_round()
     yield from play_round(game, t)
     while not game.is_last(t):

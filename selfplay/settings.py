@@ -8,12 +8,16 @@ from typing import Any
 
 from creator.config import CreatorConfig
 from meta.config import JUDGES, Constraint, MetaConfig, check_labels
-from selfplay.core.components import Choice, Row, Table, component
+from selfplay.core.components import Choice, Row, Table, component, components
 from selfplay.core.errors import ConfigError, require
 from selfplay.core.tasks import Match
 from selfplay.data.prompts import PromptFileOptions
 from selfplay.data.puzzles import PuzzleOptions
 from selfplay.data.split import SplitOptions
+from selfplay.judged.config import JudgedConfig
+from selfplay.stopping.options import STOPS
+from selfplay.stopping.prices import unpriced
+from selfplay.tracking.options import TRACKERS
 from solver.config import LoraConfig, PolicyConfig, SolverConfig, check_together
 from solver.objectives.needs import needs_of
 from solver.objectives.table import OBJECTIVES
@@ -49,6 +53,8 @@ class EvaluationConfig:
     """Responses per prompt for the sampled accuracy (temperature 1)."""
     temperatures: tuple[float, ...] = (0.3, 0.6)
     """Further temperatures, tried on the first and the last policy only."""
+    judged: JudgedConfig = field(default_factory=JudgedConfig)
+    """A win rate against a reference's answers, besides."""
 
     def check(self, where: str) -> None:
         """Refuses impossible values.
@@ -154,6 +160,14 @@ class RunConfig:
     rounds: int = 60
     token_budget: int | None = None
     """The run ends after the round in which its generated tokens, evaluation aside, reach this."""
+    hour_budget: float | None = None
+    """The same for the hours that its processes have taken, one after the other."""
+    money_budget: float | None = None
+    """The same for the money that models behind servers took, in the currency of their prices."""
+    stop: Any = components((), STOPS)
+    """What else ends the run before its last round."""
+    report_to: Any = components((), TRACKERS)
+    """Where metrics go besides the ledger, by transformers' names; needs the extra `track`."""
     chunk: int = 64
     """Prompts that are answered, judged and committed at once."""
     model: PolicyConfig = field(default_factory=PolicyConfig, metadata={"shorthand": "path"})
@@ -182,8 +196,8 @@ class RunConfig:
         """Refuses impossible combinations.
 
         Raises:
-            ConfigError: negative counts, a group objective with a single response, or an objective
-                that the policy's adapters do not go with.
+            ConfigError: negative counts, a group objective with a single response, an objective
+                that the policy's adapters do not go with, or a budget that could not be kept.
         """
         check_together(self.model, self.solver)
         if self.creator.trains_policy:
@@ -197,13 +211,28 @@ class RunConfig:
         require(self.rounds >= 0, "rounds", "0 or more", self.rounds)
         require(self.chunk >= 1, "chunk", "1 or more", self.chunk)
         require(0 <= self.max_missing <= 1, "max_missing", "a share", self.max_missing)
-        budget = self.token_budget
-        require(budget is None or budget >= 1, "token_budget", "null, or 1 or more", budget)
+        self._check_stops()
         n = self.solver.sampling.n
         _check_samples("solver.sampling.n", n, self.solver.objective)
         for i, task in enumerate(self.tasks):
             samples = n if task.samples is None else task.samples
             _check_samples(f"tasks.{i}.samples", samples, task.objective or self.solver.objective)
+
+    def _check_stops(self) -> None:
+        """Raises ConfigError for a budget or a stop condition that could not be kept."""
+        budget = self.token_budget
+        require(budget is None or budget >= 1, "token_budget", "null, or 1 or more", budget)
+        for name in ("hour_budget", "money_budget"):
+            found = getattr(self, name)
+            require(found is None or found > 0, name, "null, or above 0", found)
+        names = [choice.name for choice in self.stop]
+        require(len(set(names)) == len(names), "stop", "each condition once", ", ".join(names))
+        watched = self.meta.monitors.enabled or "alarm" not in names
+        require(watched, "stop", "meta.monitors.enabled=true beside 'alarm'", "no monitors")
+        if self.money_budget is not None:
+            free = sorted(unpriced(self))
+            expected = "price_in and price_out of every model behind a server"
+            require(not free, "money_budget", expected, f"none for {', '.join(free)}")
 
     @property
     def rewriter_policy(self) -> PolicyConfig:
@@ -231,5 +260,7 @@ def _check_samples(where: str, n: int, objective: Choice) -> None:
         )
 
 
-GROWING = frozenset({"rounds", "token_budget", "max_missing"})
+GROWING = frozenset(
+    {"rounds", "token_budget", "hour_budget", "money_budget", "stop", "report_to", "max_missing"}
+)
 """Top-level keys that may change when a run goes on; any other change would mix experiments."""

@@ -11,10 +11,12 @@ from typing import Any
 
 from selfplay.core.types import GENERATED
 from selfplay.evaluation import GREEDY, SAMPLED
-from selfplay.ledger import Ledger
+from selfplay.heartbeat import Beat, read_heartbeat
+from selfplay.ledger import EndingEntry, Ledger
 from selfplay.ledger.lock import holder
 from selfplay.paths import LEDGER, model_directory
 from selfplay.rubrics import RubricHistory
+from selfplay.stopping.budgets import spent_hours, spent_money
 
 HELDOUT = "heldout/"
 
@@ -55,6 +57,16 @@ class Standing:
     """Held-out accuracy by round and by how the prompts were asked."""
     ceiling: Mapping[str, float]
     """Held-out accuracy of the same model trained supervised on right solutions, where known."""
+    hours: float = 0.0
+    """Wall-clock time of all processes: what `hour_budget` counts."""
+    money: float | None = 0.0
+    """What models behind servers took; None where some of it is not known."""
+    ending: EndingEntry | None = None
+    """Why the run has ended before its last round; None where it has not."""
+    beat: Beat | None = None
+    """What the process that plays the run, or was killed playing it, said last."""
+    fork: Mapping[str, Any] | None = None
+    """What the run was forked from; None where it was not."""
 
     @property
     def gains(self) -> list[Gain]:
@@ -77,7 +89,8 @@ class Standing:
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        return {**asdict(self), "gains": [asdict(gain) for gain in self.gains]}
+        ending = self.ending._asdict() if self.ending else None
+        return {**asdict(self), "ending": ending, "gains": [asdict(gain) for gain in self.gains]}
 
 
 @dataclass(frozen=True)
@@ -122,9 +135,10 @@ def standing(directory: Path) -> Standing:
         whole = max(done, default=-1)
         present = RubricHistory(tuple(ledger.rubrics())).in_force
         spent = int(sum(m.value for m in metrics if m.name == GENERATED and m.round <= whole))
+        ending = ledger.ending(whole)
         return Standing(
             directory=str(directory),
-            state="running" if owner else _state(settings, whole, spent),
+            state="running" if owner else _state(settings, whole, ending),
             holder=owner,
             round=max(done, default=0),
             rounds=settings["rounds"],
@@ -141,13 +155,16 @@ def standing(directory: Path) -> Standing:
             rubric=present.version if present else None,
             evaluations=evaluations,
             ceiling=ceiling(settings),
+            hours=spent_hours(ledger),
+            money=spent_money(ledger),
+            ending=ending,
+            beat=read_heartbeat(directory),
+            fork=ledger.fork,
         )
 
 
-def _state(settings: Mapping[str, Any], done: int, spent: int) -> str:
-    budget = settings["token_budget"]
-    over = done >= settings["rounds"] or (budget is not None and done >= 0 and spent >= budget)
-    return "finished" if over else "stopped"
+def _state(settings: Mapping[str, Any], whole: int, ending: EndingEntry | None) -> str:
+    return "finished" if whole >= settings["rounds"] or ending is not None else "stopped"
 
 
 def ceiling(settings: Mapping[str, Any]) -> dict[str, float]:

@@ -50,6 +50,11 @@ class Judge(Protocol):
         """
 
 
+def costs(judge: Judge) -> bool:
+    """Whether the judge's verdicts cost time or money."""
+    return bool(getattr(judge, "costs", False))
+
+
 def judging_fingerprint(name: str, options: Any, rubric: Named | None, content: str = "") -> str:
     """12 hex digits of a hash over a judge's name, its options (a dataclass) and its rubric.
 

@@ -11,7 +11,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from meta.judges import Judge
+from meta.judges import Judge, costs
 from meta.judges.rubric_llm import Explained
 from meta.rubric import Rubric
 from meta.rubric_set import RubricSet
@@ -110,11 +110,6 @@ class ByCluster:
             said = ask(judge, [groups[i] for i in own])
             found |= dict(zip(own, said, strict=True))
         return [found[i] for i in range(len(groups))]
-
-
-def costs(judge: Judge) -> bool:
-    """Whether the judge's verdicts cost time or money."""
-    return bool(getattr(judge, "costs", False))
 
 
 def explained(judge: Judge, groups: Sequence[Group], repeat: int) -> list[tuple[Explained, ...]]:

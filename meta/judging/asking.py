@@ -26,6 +26,9 @@ from selfplay.core.types import Chat, Group, Response, Sampling
 
 Found = TypeVar("Found")
 
+UNANSWERED = "no usable reply"
+"""How the reason begins why there is no verdict where the model's server did not answer."""
+
 
 class Asked:
     """A text model as a judge uses it."""
@@ -116,4 +119,4 @@ def _failures(model: Any) -> Counter[str]:
 
 def _unanswered(failures: Counter[str]) -> str:
     """The reason for an unanswered chat; with several kinds of failures at once, all of them."""
-    return f"no usable reply ({', '.join(sorted(failures)) or 'none came'})"
+    return f"{UNANSWERED} ({', '.join(sorted(failures)) or 'none came'})"

@@ -51,6 +51,8 @@ class Evidence:
     """Oldest first."""
     explain: Explain | None = None
     """Has the judge say why it scores as it does; None where it cannot."""
+    max_tokens: int | None = None
+    """What the review may take, in tokens of language models; None: as it is configured."""
     suspects: Sequence[tuple[int, int]] = ()
     """Responses that alarms point at, as (group, response) positions in `rollouts`."""
 

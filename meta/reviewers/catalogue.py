@@ -48,16 +48,11 @@ FORMS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "echo": ({"n": 1}, {"n": 2}, {"n": 3}),
     "alphabet": ({"script": "latin"}, {"script": "ascii"}),
     "case": ({"upper": True}, {"upper": False}),
-    "rearranges": tuple(
-        {"part": part, "unit": unit, "exact": exact}
-        for part, unit in MATERIALS
-        for exact in (False, True)
-    ),
+    "rearranges": tuple({"part": part, "unit": unit} for part, unit in MATERIALS),
     "neighbours": tuple(
-        {"part": part, "unit": unit, "reverse": reverse, "exact": exact}
+        {"part": part, "unit": unit, "reverse": reverse}
         for part, unit in MATERIALS
         for reverse in (False, True)
-        for exact in (False, True)
     ),
 }
 """Parameters worth trying whatever the responses are."""
@@ -79,8 +74,18 @@ class Measure:
         """What is asked, for the text of a criterion."""
         if self.check == "length":
             return f"The response has {_bounds(**self.params)}."
+        if self.check in ("rearranges", "neighbours"):
+            return f"The response {_relation(self.check, **self.params)}."
         given = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
         return f"The response {CHECKS[self.check].summary}{f' ({given})' if given else ''}."
+
+
+def _relation(check: str, part: str, unit: str, reverse: bool = False) -> str:
+    of = f"the {unit} of the prompt{f's {part}' if part != 'all' else ''}".replace("_", " ")
+    of = of.replace("prompts", "prompt's")
+    if check == "rearranges":
+        return f"is made of {of}"
+    return f"keeps {of} in {'the opposite' if reverse else 'their'} order"
 
 
 def _bounds(unit: str = "words", minimum: int = 0, maximum: int = 0) -> str:

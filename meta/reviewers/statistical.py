@@ -1,15 +1,15 @@
 """The reviewer that needs no language model: it edits `check` criteria by what the anchors say.
 
 Each step tries every edit (`meta.reviewers.edits`) on the `propose` anchors and measures by how
-much the within-prompt pairwise accuracy changes: on all pairs, and on those with a suspect of the
-newest version, which the many older pairs would drown. Of the edits that lose nothing on either,
-nor on the core, it takes the one whose gain's low end is highest on one of them, if that is above
-0; ends are those of t-intervals over prompts, widened for the number of tests (Bonferroni), so that
-noise alone proposes nothing. Of edits that are equally sure it takes the one with the widest mean
-margin between better and worse: ranks are what anchors test, margins what a policy climbs. Steps
-follow until none helps or `max_edits` is reached: a greedy forward and backward search as in
-stepwise regression, on the figure that the gate tests. At the end of a proposal, criteria go that
-its accuracy does not need: what no anchor speaks for, a policy can game.
+much the within-prompt pairwise accuracy changes: on all pairs, on those with a suspect, and on
+those with one of the newest version, which the many older pairs would drown. Of the edits that lose
+nothing on any, nor on the core, it takes the one whose gain's low end is highest on one of them, if
+that is above 0; ends are those of t-intervals over prompts, widened for the number of tests
+(Bonferroni), so that noise alone seldom proposes anything. Of edits that are equally sure it takes
+the one with the widest mean margin between better and worse: ranks are what anchors test, margins
+what a policy climbs. Steps follow until none helps or `max_edits` is reached: a greedy forward and
+backward search as in stepwise regression. At the end of a proposal, criteria go that its accuracy
+does not need: what no anchor speaks for, a policy can game.
 
 The seed draws the prompts where there are more than it looks at. Criteria that it must not edit,
 those of kind `judge` and those on denied checks, it cannot edit around either, since it must not
@@ -45,6 +45,9 @@ _AS_SURE = 0.005
 """Of pairwise accuracy: edits whose gains' low ends are nearer than this are equally sure."""
 LEAST_PROMPTS = 8
 """Prompts with a pair, below which nothing is proposed."""
+LEAST_CHANGED = 6
+"""Prompts that have to be ranked otherwise for a gain to count, as at the gate: an interval over
+fewer holds only if they happen to differ."""
 MAX_INAPPLICABLE = 0.02
 """A measure that does not apply to more of the responses is no candidate: it would unscore them."""
 
@@ -78,6 +81,9 @@ class StatisticalReviewer:
             best = step.rubric
         if self._options.prune and best is not evidence.rubric:
             best = self._pruned(table, best)
+        words = tuple(diff(evidence.rubric, best).words())
+        if words and words in {p.words for p in evidence.past if p.outcome == "rolled_back"}:
+            return Proposal(None, "the surest edits are those that were rolled back before")
         return _proposal(table, evidence.rubric, best, tried)
 
     def _drawn(self, prompts: Sequence[Sequence[Anchor]], seed: Seed) -> list[Sequence[Anchor]]:
@@ -95,9 +101,11 @@ class StatisticalReviewer:
         found: list[tuple[float, Rubric]] = []
         for edit in edits:
             after = table.accuracies(edit)
-            gains = [new_P - old_P for new_P, old_P in zip(after, before, strict=True)]
-            low = max(interval(gain_P, tail).low for gain_P in gains)
-            harmless = all(gain_P.mean() >= 0 for gain_P in gains if gain_P.size)
+            gains = [
+                interval(new_P - old_P, tail) for new_P, old_P in zip(after, before, strict=True)
+            ]
+            low = max((gain.low for gain in gains if gain.changed >= LEAST_CHANGED), default=0.0)
+            harmless = all(gain.mean >= 0 for gain in gains)
             if low > 1e-9 and harmless and table.core_accuracy(edit) >= kept:
                 found.append((low, edit))
         if not found:
@@ -137,7 +145,9 @@ class Table:
         self._anchors = [anchor for own in prompts for anchor in own]
         self._pairs: Pairs = pairs_of(prompts)
         self._core = self._pairs.core
-        self._newest = self._pairs.where(self._pairs.suspect_M & self._new_M())
+        suspects_M = self._pairs.suspect_M
+        newest = self._pairs.where(suspects_M & self._new_M())
+        self._families = (self._pairs, self._pairs.suspects, newest)
         self._denied = frozenset(denied)
         self._degrees: dict[str, NDArray[np.float64]] = {}
         self.texts = [[anchor.response for anchor in own] for own in prompts]
@@ -162,9 +172,13 @@ class Table:
         return bool(enough and known_N.size and known_N.min() < known_N.max())
 
     def accuracies(self, rubric: Rubric) -> list[NDArray[np.float64]]:
-        """By prompt: of all pairs, and of those with a suspect of the newest version."""
+        """By prompt: of all pairs, of those with a suspect, and of those with a newest one.
+
+        Only those are there that have enough prompts to tell anything.
+        """
         scores_N = self._scores_N(rubric)
-        return [accuracy_by_prompt(pairs, scores_N) for pairs in (self._pairs, self._newest)]
+        found = [accuracy_by_prompt(pairs, scores_N) for pairs in self._families]
+        return [accuracy_P for accuracy_P in found if len(accuracy_P) >= LEAST_PROMPTS]
 
     def margin(self, rubric: Rubric) -> float:
         """Mean over the pairs of how much higher the better response is scored, in [-1, 1]."""

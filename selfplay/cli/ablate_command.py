@@ -1,48 +1,125 @@
-"""`selfplay ablate`: runs a grid of overrides × seeds and prints paired differences."""
+"""`selfplay ablate`: runs a grid of overrides × seeds and reports paired differences."""
 
 from __future__ import annotations
 
 import json
-import os
+import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from selfplay.ablation import AblationConfig, ArmResult, Cell, Forecast, Host
+
+HOUR, MINUTE = 3600, 60
 
 
 def ablate(
     source: Annotated[
-        str, typer.Argument(help="The grid: a YAML file, or a shipped one, such as curriculum.")
+        str, typer.Argument(help="The grid: a YAML file, or a shipped one, such as smoke.")
     ],
     overrides: Annotated[list[str] | None, typer.Argument(help="key=value, e.g. seeds=3.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where the runs go. Default: runs/ablations/<file>.")
+        Path | None, typer.Option(help="Runs and report. Default: runs/ablations/<file>.")
     ] = None,
-    workers: Annotated[int, typer.Option(help="Runs at a time.")] = os.cpu_count() or 1,
+    workers: Annotated[
+        int | None, typer.Option(help="Runs at a time. Default: what processors and GPUs hold.")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads of each run.")] = 1,
+    gpus: Annotated[
+        str, typer.Option(help="GPUs to hand out, one to a run: 0,1,2. Default: none named.")
+    ] = "",
+    per_gpu: Annotated[int, typer.Option(help="Runs on a GPU at a time.")] = 1,
+    memory: Annotated[
+        float, typer.Option(help="GiB that a run is taken to need before one has been seen.")
+    ] = 1.0,
+    share: Annotated[
+        bool, typer.Option(help="Play round 0 once for arms that it is the same for.")
+    ] = True,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would take, timing two rounds an arm.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The table as JSON.")] = False,
 ) -> None:
-    """Run a grid of overrides × seeds; print means and paired differences with intervals."""
-    from selfplay.ablation import AblationConfig, cells, results, run_cells
-    from selfplay.config import load_config, shipped_configs
+    """Run a grid of overrides × seeds; report means and paired differences with intervals."""
+    from selfplay.ablation import Host, cells, forecast, grid_config, results, write_report
 
-    shipped = f"ablations/{source}"
-    name = shipped if shipped in shipped_configs() else source
-    config = load_config(name, overrides or [], AblationConfig).config
+    config = grid_config(source, overrides or [])
     directory = out or Path("runs") / "ablations" / Path(source).stem
     grid = cells(config, directory)
-    typer.echo(f"{len(grid)} runs in {directory}, {workers} at a time", err=as_json)
-    for done, cell in enumerate(run_cells(grid, workers), start=1):
-        typer.echo(f"{done}/{len(grid)}  {cell.arm}, seed {cell.seed}", err=as_json)
+    host = Host(threads, tuple(filter(None, gpus.split(","))), per_gpu, memory)
+    at_a_time = host.most if workers is None else workers
+    if dry_run:
+        show_forecast(forecast(grid, at_a_time, host, timed), as_json)
+        return
+    play(grid, at_a_time, host, directory / "shared" if share else None, as_json)
     found = results(config, grid)
+    files = write_report(config, grid, found, directory)
     if as_json:
         typer.echo(json.dumps([asdict(arm) for arm in found], indent=1))
         return
+    show(config, found)
+    typer.echo(f"\nreport: {next(path for path in files if path.suffix == '.html')}")
+    typer.echo(f"next: selfplay status {grid[0].directory} looks at one of the runs")
+
+
+def play(grid: Sequence[Cell], workers: int, host: Host, shared: Path | None, aside: bool) -> None:
+    """Runs what is not finished, and says how far it is; `aside`: to standard error."""
+    from selfplay.ablation import run_cells
+    from selfplay.ablation.forecast import seconds_left
+
+    directory = grid[0].directory.parent
+    typer.echo(f"{len(grid)} runs in {directory}, {workers} at a time", err=aside)
+    done: list[Cell] = []
+    for cell in run_cells(grid, workers, host, shared):
+        done.append(cell)
+        left = seconds_left(grid, done, workers) if len(done) < len(grid) else 0.0
+        ahead = f" · about {duration(left)} left" if left else ""
+        typer.echo(f"{len(done)}/{len(grid)}  {cell.arm}, seed {cell.seed}{ahead}", err=aside)
+
+
+def timed(arm: str) -> None:
+    """Says which arm was timed, beside what is printed."""
+    typer.echo(f"timed {arm}", err=True)
+
+
+def show(config: AblationConfig, found: Sequence[ArmResult]) -> None:
+    """Prints the arms, each with its outcomes."""
     typer.echo(f"\n{config.title}: mean and 95 % interval over {config.seeds} paired seeds")
     for arm in found:
         typer.echo(f"\n{arm.arm}")
-        for name, value in arm.row(config.reference or found[0].arm).items():
+        for name, value in arm.row(config.against).items():
             if name != "arm":
                 shown = f"{value:,.0f}" if isinstance(value, float) else value
                 typer.echo(f"    {name:<40} {shown}")
-    typer.echo(f"\nnext: selfplay status {grid[0].directory} looks at one of the runs")
+
+
+def show_forecast(found: Forecast, as_json: bool) -> None:
+    """Prints what is left of the grid."""
+    if as_json:
+        told = asdict(found) | {"seconds": found.seconds, "tokens": found.tokens}
+        typer.echo(json.dumps(told, indent=1))
+        return
+    typer.echo(f"{'arm':<26} {'runs left':>9} {'each':>10} {'tokens each':>14}  from")
+    for arm in found.arms:
+        typer.echo(
+            f"{arm.arm:<26} {arm.left:>9} {duration(arm.seconds):>10} {arm.tokens:>14,.0f}  "
+            f"{arm.basis}"
+        )
+    typer.echo(
+        f"\nabout {duration(found.seconds)} with {found.workers} at a time, "
+        f"{found.tokens:,.0f} tokens"
+    )
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `12 min` or `3.5 h`."""
+    if math.isnan(seconds):
+        return "–"
+    if seconds < 2 * MINUTE:
+        return f"{seconds:.0f} s"
+    return f"{seconds / MINUTE:.0f} min" if seconds < 2 * HOUR else f"{seconds / HOUR:.1f} h"

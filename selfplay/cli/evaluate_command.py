@@ -24,12 +24,16 @@ def evaluate(
     model: Annotated[
         str | None, typer.Option(help="A model directory or name, in place of the run's policy.")
     ] = None,
+    judged: Annotated[
+        bool, typer.Option("--judged", help="Also the win rate that evaluation.judged describes.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Measure held-out accuracy, greedy and sampled, of a policy version or a model directory."""
     from selfplay.cli.run_command import plan
 
-    loaded, planned = plan(source, overrides or [], None)
+    overrides = [*(overrides or []), *(["evaluation.judged.enabled=true"] if judged else [])]
+    loaded, planned = plan(source, overrides, None)
     directory = planned if planned == Path(source) else None
     if directory is not None:
         refuse_other_prompts(loaded, directory)
@@ -42,7 +46,7 @@ def evaluate(
     for label, metrics in assess(loaded.config, directory, path):
         found |= metrics
         if not as_json:
-            typer.echo(f"{label}: {metrics.get(label, float('nan')):.3f}")
+            typer.echo(f"{label}: {metrics[label]:.3f}" if label in metrics else f"{label}:")
             for name, value in metrics.items():
                 if name != label:
                     typer.echo(f"    {name.removeprefix(label + '/')}: {value:.3f}")

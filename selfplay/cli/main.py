@@ -14,6 +14,7 @@ import typer
 
 from selfplay.cli.ablate_command import ablate
 from selfplay.cli.anchors_command import anchors
+from selfplay.cli.compare_command import compare
 from selfplay.cli.config_command import show_config
 from selfplay.cli.costs_command import costs
 from selfplay.cli.credit_command import credit
@@ -23,8 +24,10 @@ from selfplay.cli.estimate_command import estimate
 from selfplay.cli.evaluate_command import evaluate
 from selfplay.cli.export_command import export
 from selfplay.cli.feedback_command import feedback
+from selfplay.cli.fork_command import fork
 from selfplay.cli.prompts_command import prompts
 from selfplay.cli.replay_command import replay
+from selfplay.cli.report_command import report
 from selfplay.cli.reviews_command import reviews
 from selfplay.cli.rlaif_command import rlaif
 from selfplay.cli.rubric_command import rubric
@@ -40,9 +43,12 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "run": run,
     "train": train,
     "status": status,
+    "fork": fork,
     "evaluate": evaluate,
     "estimate": estimate,
     "replay": replay,
+    "report": report,
+    "compare": compare,
     "reviews": reviews,
     "credit": credit,
     "costs": costs,

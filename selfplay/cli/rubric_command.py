@@ -122,10 +122,17 @@ def try_out(
     ] = None,
     layout: Annotated[str, typer.Option(help="Of the recorded groups.")] = "groups",
     anchors: Annotated[
-        Path | None, typer.Option(help="Trusted responses (JSONL): its pairwise accuracy.")
+        Path | None,
+        typer.Option(help="Trusted responses (JSONL, or a run's own): its pairwise accuracy."),
     ] = None,
     against: Annotated[
         str | None, typer.Option(help="With --anchors: what the gate says beside this rubric.")
+    ] = None,
+    judging: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Who reads the rubric: judge=rubric_llm, judge.OPTION=VALUE; repeatable."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -134,12 +141,14 @@ def try_out(
         raise ConfigError("expected a file of responses or --anchors, one of the two")
     if against is not None and anchors is None:
         raise ConfigError("--against needs --anchors, on which the gate compares two rubrics")
-    from selfplay.rubric_trial import find_rubric, score_responses, try_on_anchors
+    from selfplay.config import load_config
+    from selfplay.rubric_trial import TrialConfig, find_rubric, score_responses, try_on_anchors
 
+    config = load_config(None, judging or [], TrialConfig).config
     found = find_rubric(name)
     if anchors is not None:
         other = None if against is None else find_rubric(against)
-        trial = try_on_anchors(found, anchors, other)
+        trial = try_on_anchors(found, anchors, other, config=config)
         if as_json:
             print_json(trial.as_dict())
             return
@@ -147,7 +156,7 @@ def try_out(
 
         show_trial(trial)
     elif responses is not None:
-        scores = score_responses(found, responses, layout)
+        scores = score_responses(found, responses, layout, config)
         if as_json:
             print_json(scores.as_dict())
             return

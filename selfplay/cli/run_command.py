@@ -85,34 +85,13 @@ def resume(directory: Path, overrides: list[str]) -> Loaded[RunConfig]:
 def play_out(loaded: Loaded[RunConfig], directory: Path, as_json: bool) -> bool:
     """Plays to the end or to an interruption; was it interrupted?"""
     from selfplay.cli.watch import make_watcher
-    from selfplay.signals import Interruption, LeavingError
 
     if not as_json:
         typer.echo("loading the libraries and the model …")
-    from selfplay.build import open_game
-    from selfplay.environment import changes, environment
-    from selfplay.events import Progress
-    from selfplay.notes import run_notes
-    from selfplay.run import play
+    from selfplay import job
 
-    with Interruption() as interruption, open_game(loaded, directory) as game:
-        changed = changes(game.ledger.environment, environment())
-        began = [f"the run began with {change}; it may not repeat bit by bit" for change in changed]
-        for note in [*run_notes(loaded.config), *began]:
-            typer.echo(f"note: {note}", err=True)
-        watcher = make_watcher(loaded.config.rounds, as_json)
+    def tell(note: str) -> None:
+        typer.echo(f"note: {note}", err=True)
 
-        def listener(progress: Progress) -> None:
-            watcher.see(progress)
-            interruption.leave_if_requested()
-
-        game.listener = listener
-        try:
-            for event in play(game):
-                watcher.see(event)
-                interruption.leave_if_requested()
-        except LeavingError:
-            return True
-        finally:
-            watcher.close()
-        return False
+    rounds = loaded.config.rounds
+    return job.play_out(loaded, directory, lambda: make_watcher(rounds, as_json), tell)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from selfplay.heartbeat import SILENT
+
 if TYPE_CHECKING:
     from selfplay.summary import Standing
 
@@ -31,9 +33,11 @@ def show_standing(found: Standing) -> None:
     typer.echo(f"\n{found.directory}: {found.state}, round {found.round} of {found.rounds}")
     if found.holder:
         typer.echo(f"owned by {found.holder}; last stage committed: {found.stage}")
+    for line in [*ending_lines(found), *beat_lines(found)]:
+        typer.echo(line)
     typer.echo(
         f"{found.prompts:,} prompts, {found.tokens:,} tokens generated, "
-        f"{sum(found.seconds.values()):,.0f} s ({_shares(found)})"
+        f"{sum(found.seconds.values()):,.0f} s ({_shares(found)}), {found.hours:.2f} h in all"
     )
     if found.learning_bytes is not None:
         typer.echo(f"learning took {found.learning_bytes / 2**20:,.0f} MiB at most")
@@ -45,6 +49,40 @@ def show_standing(found: Standing) -> None:
     for line in gain_lines(found):
         typer.echo(line)
     typer.echo(f"\nnext: {next_step(found)}")
+
+
+def ending_lines(found: Standing) -> list[str]:
+    """Where the run comes from, and why it ended before its last round."""
+    lines = []
+    if found.fork:
+        lines.append(f"forked from {found.fork['parent']} after its round {found.fork['round']}")
+    if found.ending and found.state == "finished":
+        lines.append(f"ended after round {found.ending.round} ({found.ending.cause}): ")
+        lines[-1] += found.ending.reason
+    return lines
+
+
+def beat_lines(found: Standing) -> list[str]:
+    """What the process says of itself, and what is wrong with that."""
+    beat = found.beat
+    if beat is None:
+        return []
+    who, ago = f"process {beat.pid} on {beat.host}", f"{_span(beat.silence)} ago"
+    if not found.holder:
+        return [f"{who} did not leave in order; it was last alive {ago}"]
+    place = f"round {beat.round}, " if beat.round is not None else ""
+    doing = f"{place}{beat.stage} {beat.done:,}/{beat.total:,}"
+    speed = f"{beat.tokens_per_second:,.0f} tok/s"
+    lines = [f"heartbeat {ago}: {doing}, {speed}; last progress {_span(beat.standstill)} ago"]
+    if beat.silence > SILENT:
+        lines.append(f"warning: {who} hangs, or its machine is gone: no heartbeat since {beat.at}")
+    elif beat.standstill > SILENT:
+        lines.append("warning: the process lives and has made no progress for long")
+    return lines
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def review_line(found: Standing) -> str:
@@ -86,12 +124,21 @@ def gain_lines(found: Standing) -> list[str]:
     return lines
 
 
+def _further(found: Standing) -> str:
+    """The override under which a finished run goes on."""
+    if found.ending is None or found.round >= found.rounds:
+        return f"rounds={found.rounds * 2 or 10}"
+    budgets = {"tokens": "token_budget", "hours": "hour_budget", "money": "money_budget"}
+    budget = budgets.get(found.ending.cause)
+    return f"{budget}=… (a larger one)" if budget else "stop=[]"
+
+
 def next_step(found: Standing) -> str:
     """The command that a user in this state most likely wants."""
     if found.state == "finished":
         return (
             f"selfplay export {found.directory} prompts.jsonl, or go on: "
-            f"selfplay run {found.directory} rounds={found.rounds * 2 or 10}"
+            f"selfplay run {found.directory} {_further(found)}"
         )
     if found.state == "running":
         return f"selfplay status {found.directory} again, or Ctrl-C in its terminal to stop it"

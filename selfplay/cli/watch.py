@@ -1,4 +1,4 @@
-"""Who watches a run: bars on a terminal, plain lines elsewhere, JSON lines for a script."""
+"""How a run is shown: bars on a terminal, plain lines elsewhere, JSON lines for a script."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from typing import Protocol
 
 from selfplay.evaluation import GREEDY, SAMPLED
 from selfplay.events import Event, Progress, StageDone
+from selfplay.watching import Watcher
 
 SHOWN = (
     ("reward", "reward"),
@@ -19,16 +19,6 @@ SHOWN = (
     (GREEDY, "greedy"),
 )
 """Metrics of a round's line, in order."""
-
-
-class Watcher(Protocol):
-    """Consumes the events of a run."""
-
-    def see(self, event: Event) -> None:
-        """Takes notice of one event."""
-
-    def close(self) -> None:
-        """The run is over or interrupted."""
 
 
 class RoundLine:

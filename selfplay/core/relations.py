@@ -1,7 +1,8 @@
 """Checks of a text against the material of its prompt: what it is made of, and in which order.
 
-They say whether a response works on what it was given (rearranges it, keeps or reverses its order)
-without knowing what the right answer is. The material is the prompt's last word or last line, where
+They say how far a response works on what it was given (rearranges it, keeps or reverses its order),
+whatever the task. Where rearranging is the task, full marks in the fitting ones come close to being
+right. The material is the prompt's last word or last line, where
 most prompts put what they are about, or all of it.
 """
 
@@ -36,18 +37,12 @@ class Material:
     """`last_word`, `last_line` or `all`."""
     unit: str = "characters"
     """`characters`, white space aside, or `words`."""
-    exact: bool = False
-    """Only the whole degree counts, as 1; anything less is 0."""
 
     def __post_init__(self) -> None:
         for name, known in (("part", _PARTS), ("unit", _UNITS)):
             if getattr(self, name) not in known:
                 found = getattr(self, name)
                 raise ConfigError(f"{name}: expected one of {', '.join(known)}, found '{found}'")
-
-    def degree(self, share: float) -> float:
-        """The share, or, where only the whole counts, whether it is that."""
-        return float(share == 1.0) if self.exact else share
 
 
 @dataclass(frozen=True)
@@ -65,8 +60,7 @@ def rearranges(text: str, prompt: Prompt, parameters: Material) -> float:
         DataError: the prompt has no such material.
     """
     made, given = Counter(_UNITS[parameters.unit](text)), Counter(_material(prompt, parameters))
-    shared = 2.0 * (made & given).total() / (made.total() + given.total())
-    return parameters.degree(shared)
+    return 2.0 * (made & given).total() / (made.total() + given.total())
 
 
 def neighbours(text: str, prompt: Prompt, parameters: Order) -> float:
@@ -80,7 +74,7 @@ def neighbours(text: str, prompt: Prompt, parameters: Order) -> float:
     given = _material(prompt, parameters)
     pairs = set(pairwise(given[::-1] if parameters.reverse else given))
     made = list(pairwise(_UNITS[parameters.unit](text)))
-    return parameters.degree(sum(pair in pairs for pair in made) / len(made)) if made else 0.0
+    return sum(pair in pairs for pair in made) / len(made) if made else 0.0
 
 
 def _material(prompt: Prompt, parameters: Material) -> tuple[str, ...]:

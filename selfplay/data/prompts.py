@@ -3,7 +3,8 @@
 A prompt is a string (one user message) or a list of chat messages. A gold answer may stand at the
 end of a worked solution after a marker, as GSM8K's do after "####"; then the text after the last
 marker is the answer and the solution stays in `extra` under its column's name. Rows that make the
-same prompt (messages, task and answer) collapse into one.
+same prompt (messages, task and answer) collapse into one. Rows that `selfplay export` wrote are the
+prompts that it exported (`selfplay.data.exported`), whatever their other columns say.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from selfplay.core.errors import ConfigError, DataError, nearest
 from selfplay.core.types import Chat, Message, Prompt, user
+from selfplay.data.exported import provenance_of
 from selfplay.data.rows import TableRow, read_rows
 
 PROMPT_COLUMNS = ("prompt", "question", "instruction", "messages")
@@ -138,14 +140,19 @@ def make_prompt(row: TableRow, columns: Columns) -> Prompt:
     """The prompt that a row spells.
 
     Raises:
-        DataError: no prompt text, malformed messages, or an answer that is no text or number.
+        DataError: no prompt text, malformed messages, an answer that is no text or number, or an
+            exported puzzle that was changed.
     """
     values = row.values
+    messages = _chat(values.get(columns.prompt), f"{row.place}, column '{columns.prompt}'")
+    exported = provenance_of(values, row.place)
+    if exported is not None:
+        return exported.prompt(messages, row.place)
     used = {columns.prompt, columns.task}
     if not columns.answer_marker:
         used.add(columns.answer)
     return Prompt(
-        messages=_chat(values.get(columns.prompt), f"{row.place}, column '{columns.prompt}'"),
+        messages=messages,
         task=_task(row, columns.task),
         answer=_answer(row, columns),
         extra={name: value for name, value in values.items() if name not in used},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -126,16 +126,7 @@ class Database:
             LedgerError: there is a file already.
             ResourceError: the directory cannot be written.
         """
-        if path.exists():
-            raise LedgerError(
-                f"expected no ledger at {path}, found one; resume that run, or choose another "
-                "run directory"
-            )
-        draft = path.with_name(path.name + ".new")
-        _make_writable_directory(path.parent)
-        # A journal that a killed process left behind would be played back into the new draft.
-        for leftover in (draft, draft.with_name(draft.name + "-journal")):
-            leftover.unlink(missing_ok=True)
+        draft = _draft(path)
         with explained(path):
             connection = sqlite3.connect(draft, isolation_level=None)
             try:
@@ -173,6 +164,28 @@ class Database:
                 connection.close()
                 raise
         return cls(connection, path)
+
+    def copy(self, path: Path, change: Callable[[Database], None]) -> None:
+        """Copies the last committed state to a new file, changed, whole or not at all.
+
+        A writer may go on meanwhile. References are not checked while `change` writes.
+
+        Raises:
+            LedgerError: there is a file already.
+            ResourceError: the directory cannot be written, or the disk is full.
+        """
+        draft = _draft(path)
+        with explained(path):
+            connection = sqlite3.connect(draft, isolation_level=None)
+            try:
+                self._connection.backup(connection)
+                # The draft's own WAL would stay behind when the draft gets its name.
+                connection.execute("PRAGMA journal_mode=DELETE")
+                change(Database(connection, path))
+                connection.execute("VACUUM")
+            finally:
+                connection.close()
+        draft.replace(path)
 
     def close(self) -> None:
         """Closes the file; what is not committed is dropped."""
@@ -225,6 +238,21 @@ class Database:
             self._in_block = False
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+
+
+def _draft(path: Path) -> Path:
+    """Where a new file is made before it gets its name; nothing is there."""
+    if path.exists():
+        raise LedgerError(
+            f"expected no ledger at {path}, found one; resume that run, or choose another "
+            "run directory"
+        )
+    draft = path.with_name(path.name + ".new")
+    _make_writable_directory(path.parent)
+    # A journal that a killed process left behind would be played back into the new draft.
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        draft.with_name(draft.name + suffix).unlink(missing_ok=True)
+    return draft
 
 
 def _prepare(

@@ -2,7 +2,8 @@
 
 SHA-256 over the rows of every table in an order that follows from their content. Left out is what
 may differ between equal runs: costs, the environment, the time of creation, the short ids of
-groups, the order in which prompts arrived, and which policy directories still exist.
+groups, the order in which prompts arrived, which policy directories still exist, and the words in
+which an ending tells its reason, wall time among them.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ QUERIES: dict[str, str] = {
     "anchors": "SELECT * FROM anchors ORDER BY position",
     "alarms": "SELECT * FROM alarms ORDER BY round, position",
     "reviews": "SELECT * FROM reviews ORDER BY round",
+    "endings": "SELECT round, cause, lifted FROM endings ORDER BY round",
     "policies": "SELECT version, round, sha256 FROM policies ORDER BY version",
     "stages": "SELECT round, stage FROM stages ORDER BY round, stage",
     "metrics": "SELECT * FROM metrics ORDER BY round, stage, name",

@@ -128,6 +128,18 @@ class ReviewEntry(NamedTuple):
     """The gate's figures; None where it was not asked."""
 
 
+class EndingEntry(NamedTuple):
+    """Why the run ends, or once ended, with a round before its last one."""
+
+    round: int
+    cause: str
+    """`tokens`, `hours` or `money`, the budget that is spent; or a stop condition's name."""
+    reason: str
+    """In words, with figures."""
+    lifted: bool = False
+    """The run has gone on since, under a larger budget or another condition."""
+
+
 class PolicyEntry(NamedTuple):
     """One policy version."""
 

@@ -1,4 +1,4 @@
-"""Which stages are done, what they measured and what they cost."""
+"""Which stages are done, what they measured and cost, and why the run ends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from selfplay.ledger.codec import from_number, number
 from selfplay.ledger.database import Database
-from selfplay.ledger.entries import CostEntry, MetricEntry, StageRecord, UsageEntry
+from selfplay.ledger.entries import CostEntry, EndingEntry, MetricEntry, StageRecord, UsageEntry
 
 
 def add_stage(database: Database, record: StageRecord) -> None:
@@ -42,6 +42,32 @@ def stage_metrics(database: Database, t: int, stage: str) -> dict[str, float]:
         "SELECT name, value FROM metrics WHERE round = ? AND stage = ? ORDER BY name", t, stage
     )
     return {name: from_number(value) for name, value in rows}
+
+
+def round_metrics(database: Database, t: int) -> dict[str, float]:
+    """The numbers of all stages of one round, as `stage/name`."""
+    rows = database.rows(
+        "SELECT stage || '/' || name, value FROM metrics WHERE round = ? ORDER BY stage, name", t
+    )
+    return {name: from_number(value) for name, value in rows}
+
+
+def add_ending(database: Database, entry: EndingEntry) -> None:
+    """Notes that the run ends with a round; one that was lifted there before is replaced."""
+    with database.transaction():
+        database.write("INSERT OR REPLACE INTO endings VALUES (?,?,?,?)", [entry])
+
+
+def lift_ending(database: Database, t: int) -> None:
+    """Notes that the run goes on though it had ended with round `t`."""
+    with database.transaction():
+        database.write("UPDATE endings SET lifted = 1 WHERE round = ?", [(t,)])
+
+
+def endings(database: Database) -> list[EndingEntry]:
+    """All of them, by round."""
+    rows = database.rows("SELECT round, cause, reason, lifted FROM endings ORDER BY round")
+    return [EndingEntry(t, cause, reason, bool(lifted)) for t, cause, reason, lifted in rows]
 
 
 def add_cost(database: Database, entry: CostEntry) -> None:

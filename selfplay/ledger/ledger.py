@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,8 +28,8 @@ from selfplay.core.types import (
     Rejection,
     Verdict,
 )
+from selfplay.ledger import cutting, journal, pool, reviews, versions
 from selfplay.ledger import groups as groups_
-from selfplay.ledger import journal, pool, reviews, versions
 from selfplay.ledger.codec import canonical_json
 from selfplay.ledger.database import Database
 from selfplay.ledger.digest import digest
@@ -36,6 +37,7 @@ from selfplay.ledger.entries import (
     AlarmEntry,
     AnchorEntry,
     CostEntry,
+    EndingEntry,
     MetricEntry,
     PolicyEntry,
     ReviewEntry,
@@ -89,6 +91,20 @@ class Ledger:
         recent = Recent(group_sets=0, prompts=0) if read_only else Recent()
         return cls(Database.open(path, read_only=read_only), recent)
 
+    def copy(self, path: Path, t: int, parent: str) -> None:
+        """Makes a new ledger that stands where this one stood after round `t`; see `cutting`.
+
+        Args:
+            path: of the new file.
+            t: a round that is recorded.
+            parent: this run, in words, for `fork`.
+
+        Raises:
+            LedgerError: the round is not recorded, or there is a file already.
+            ResourceError: the directory cannot be written, or the disk is full.
+        """
+        self._database.copy(path, partial(cutting.cut, t=t, parent=parent))
+
     def close(self) -> None:
         """Closes the file; what is not committed is dropped."""
         self._database.close()
@@ -115,6 +131,12 @@ class Ledger:
     def environment(self) -> dict[str, Any]:
         """The machine and the libraries that the run was created with."""
         return self._run("environment")
+
+    @property
+    def fork(self) -> dict[str, Any] | None:
+        """What the run was forked from: `parent`, `round`, `digest`; None where it was not."""
+        rows = self._database.rows("SELECT value FROM run WHERE key = 'fork'")
+        return dict(json.loads(rows[0][0])) if rows else None
 
     def amend_settings(self, settings: Mapping[str, Any]) -> None:
         """Replaces the configuration, for differences that do not mix experiments."""
@@ -179,6 +201,27 @@ class Ledger:
         """The numbers of one stage, by name."""
         return journal.stage_metrics(self._database, t, stage)
 
+    def round_metrics(self, t: int) -> dict[str, float]:
+        """The numbers of all stages of one round, as `stage/name`."""
+        return journal.round_metrics(self._database, t)
+
+    def add_ending(self, entry: EndingEntry) -> None:
+        """Notes that the run ends with a round, and why."""
+        journal.add_ending(self._database, entry)
+
+    def lift_ending(self, t: int) -> None:
+        """Notes that the run goes on though it had ended with round `t`."""
+        journal.lift_ending(self._database, t)
+
+    def endings(self) -> list[EndingEntry]:
+        """All of them, by round; at most the last one is not lifted."""
+        return journal.endings(self._database)
+
+    def ending(self, t: int) -> EndingEntry | None:
+        """Why the run ends with round `t`; None where it does not, or does no longer."""
+        found = [entry for entry in self.endings() if entry.round == t and not entry.lifted]
+        return found[0] if found else None
+
     def add_cost(
         self,
         t: int,
@@ -196,6 +239,11 @@ class Ledger:
     def costs(self) -> list[CostEntry]:
         """All costs, in order."""
         return journal.costs(self._database)
+
+    def seconds(self, role: str) -> float:
+        """What all costs of one role took together."""
+        query = "SELECT coalesce(sum(seconds), 0.0) FROM costs WHERE role = ?"
+        return float(self._database.rows(query, role)[0][0])
 
     def add_usages(self, t: int, stage: str, role: str, spent: Sequence[Spent]) -> None:
         """Notes what a piece of work took of models behind servers (`metering`)."""

@@ -21,7 +21,7 @@ APPLICATION_ID = 0x53504C59
 
 _VERSION_1 = """
 CREATE TABLE run (
-    key TEXT PRIMARY KEY,               -- settings, environment, created
+    key TEXT PRIMARY KEY,               -- settings, environment, created, fork
     value TEXT NOT NULL                 -- JSON
 ) WITHOUT ROWID;
 
@@ -227,6 +227,12 @@ CREATE TABLE usages (
     unmetered INTEGER NOT NULL,         -- answers whose tokens the server did not say
     unanswered INTEGER NOT NULL,
     money REAL                          -- NULL where it is not known
+);
+CREATE TABLE endings (
+    round INTEGER PRIMARY KEY,
+    cause TEXT NOT NULL,                -- tokens, hours, money, or a stop condition's name
+    reason TEXT NOT NULL,
+    lifted INTEGER NOT NULL             -- the run has gone on since
 );
 """
 

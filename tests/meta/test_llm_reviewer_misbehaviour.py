@@ -111,8 +111,8 @@ def test_a_reply_that_is_mended_when_sent_back_counts(fault: str) -> None:
 def test_a_check_that_would_not_end_is_refused() -> None:
     bomb = {**TITLE_ONLY, "kind": "check", "check": "repetition"}
     for params in ({"n": 10**9}, {"n": 10**400}, '{"n": 1e999}'):
-        broken = wrong([KEPT, {**bomb, "params": params}])
-        found = review(broken, rollouts=1, checks=True, repairs=0)
+        bombs = wrong([KEPT, {**bomb, "params": params}])
+        found = review(bombs, rollouts=1, checks=True, repairs=0)
         assert "expected parameters up to 10,000" in ended(found)
     broken = {**bomb, "params": "[" * 100_000}
     found = review(wrong([KEPT, broken]), rollouts=1, checks=True, repairs=0)

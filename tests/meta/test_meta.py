@@ -15,6 +15,7 @@ from meta.config import JUDGES, MetaConfig, VerifierOptions
 from meta.judges.rubric_checks import RubricChecks
 from meta.meta import Meta
 from meta.rubric import Criterion, Rubric
+from meta.scoring import as_set
 from meta.tables import judging
 from selfplay.core.components import Choice, NoOptions, find_row
 from selfplay.core.types import Group, Prompt, Response, user
@@ -84,8 +85,8 @@ def test_the_configured_rubric_is_read_and_a_given_one_takes_its_place(tmp_path:
     path = tmp_path / "rubric.yaml"
     path.write_text(RUBRIC.to_yaml())
     later = replace(RUBRIC, version=2)
-    assert Meta(config("rubric", rubric=str(path))).rubric == RUBRIC
-    assert Meta(config("rubric", rubric=str(path)), later).rubric == later
+    assert Meta(config("rubric", rubric=str(path))).rubric == as_set(RUBRIC)
+    assert Meta(config("rubric", rubric=str(path)), later).rubric == as_set(later)
 
 
 def test_the_fingerprint_follows_judge_options_and_rubric() -> None:

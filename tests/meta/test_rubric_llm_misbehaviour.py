@@ -295,6 +295,6 @@ def test_the_last_object_is_the_outermost_one() -> None:
     "part", ["{", '{"a": ', '{"a": {"b": 1, "b": 2}, ', '{"a": NaN, "b": ', '{"a', '{"a": "', '"{']
 )
 def test_a_reply_full_of_broken_beginnings_is_read_in_time(part: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert not last_object(part * 5_000)
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0

@@ -16,7 +16,7 @@ Left out: several rounds of analysis; the model looking anything up.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from math import ceil
 from typing import TypeAlias
@@ -67,7 +67,13 @@ class LLMReviewer:
             ConfigError: the model is the policy's, and there is none.
             PausedError: the model's `max_money` is spent.
         """
-        review = _Review(self._options, self._model, evidence, seed)
+        most = self._options.max_tokens
+        left = most if evidence.max_tokens is None else min(most, evidence.max_tokens)
+        try:
+            options = replace(self._options, max_tokens=left)
+            review = _Review(options, self._model, evidence, seed)
+        except EndpointError as error:
+            return Proposal(None, f"the judge's server failed, asked for its rationales: {error}")
         try:
             found = review.candidate()
         except EndpointError as error:

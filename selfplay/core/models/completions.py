@@ -13,10 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfplay.core.models.failure import Failure
+from selfplay.core.models.usage import is_count
 from selfplay.core.types import FinishReason, Response
 
 UNKNOWN = -1
 """Stands for the id of a token that the server did not name."""
+
+_LOWEST = 1e6
+"""Nats below 0: what a server calls a log-probability beyond it is none."""
 
 _FINISHES: Mapping[object, FinishReason] = {"stop": "stop", "length": "length"}
 
@@ -35,7 +39,10 @@ def read_choices(reply: Mapping[str, Any]) -> list[Response] | Failure:
 
 def _text(choice: object) -> str | None:
     """The message, or a refusal in its place; None for what is no finished text."""
-    if not isinstance(choice, Mapping) or choice.get("finish_reason") not in _FINISHES:
+    if not isinstance(choice, Mapping):
+        return None
+    finish = choice.get("finish_reason")
+    if not isinstance(finish, str) or finish not in _FINISHES:
         return None
     message = choice.get("message")
     if not isinstance(message, Mapping):
@@ -60,7 +67,7 @@ def _response(choice: Mapping[str, Any], length: int) -> Response:
 def _token_ids(choice: Mapping[str, Any]) -> NDArray[np.int32] | None:
     """Shape (T,): as vLLM gives them when asked to."""
     ids = choice.get("token_ids")
-    if isinstance(ids, list) and all(isinstance(i, int) for i in ids):
+    if isinstance(ids, list) and all(is_count(i) for i in ids):
         return np.array(ids, np.int32)
     return None
 
@@ -72,7 +79,7 @@ def _logprobs(choice: Mapping[str, Any]) -> NDArray[np.float32] | None:
     if not isinstance(content, list):
         return None
     values = [item.get("logprob") if isinstance(item, Mapping) else None for item in content]
-    if not all(isinstance(value, int | float) for value in values):
+    if not all(isinstance(value, int | float) and abs(value) <= _LOWEST for value in values):
         return None
     return np.array(values, np.float32)
 
@@ -81,7 +88,7 @@ def _lengths(choices: Sequence[Mapping[str, Any]], usage: object) -> list[int]:
     """Tokens of each text: its share of those billed, or its bytes, which are an upper bound."""
     sizes = [len((_text(choice) or "").encode()) for choice in choices]
     billed = usage.get("completion_tokens") if isinstance(usage, Mapping) else None
-    if not isinstance(billed, int):
+    if not is_count(billed):
         return sizes
     shares = sizes if sum(sizes) else [1] * len(sizes)
     return [round(billed * share / sum(shares)) for share in shares]

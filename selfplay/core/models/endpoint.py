@@ -78,6 +78,15 @@ class EndpointModel:
         """The model's name on the server."""
         return self._options.model
 
+    def accounting_with(self, first: EndpointModel) -> EndpointModel:
+        """This model, its usage and its breaker being those of `first` from now on.
+
+        A game asks one server through several models, such as a judge under two rubrics: what
+        they spend together counts, and what one of them finds dead is dead for all.
+        """
+        self.usage, self._breaker = first.usage, first._breaker
+        return self
+
     def replying_as(self, form: Mapping[str, Any]) -> EndpointModel:
         """The same model, with the same `usage`, asked for replies of a form (`response_format`).
 
@@ -152,7 +161,7 @@ class EndpointModel:
         found = f"{spent:g} spent" if spent is not None else "answers whose tokens it did not say"
         raise PausedError(
             f"{self._url}: expected to spend less than max_money={most:g} on model '{self.name}' "
-            f"in one process, found {found}. What was answered is kept: raise max_money, take it "
+            f"in one game, found {found}. What was answered is kept: raise max_money, take it "
             "away, or run the same command again for as much once more"
         )
 

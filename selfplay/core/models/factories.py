@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
 from selfplay.core.components import NoOptions
 from selfplay.core.models.endpoint_options import EndpointOptions
 from selfplay.core.models.table import OwnModelOptions
 from selfplay.core.text import TextModel
+
+if TYPE_CHECKING:  # an HTTP client, which only those need who ask a server
+    from selfplay.core.models.endpoint import EndpointModel
+
+
+_FIRST: dict[Hashable, EndpointModel] = {}
+"""By server and model, the first client of this game, with which the others keep one account."""
+
+
+def new_accounts() -> None:
+    """A game begins: what was spent, and which server was found dead before, counts no longer."""
+    _FIRST.clear()
 
 
 def policy(options: NoOptions, live: TextModel) -> TextModel:
@@ -36,4 +51,7 @@ def endpoint(options: EndpointOptions, live: TextModel) -> TextModel:
     """
     from selfplay.core.models.endpoint import EndpointModel
 
-    return EndpointModel(options)
+    model = EndpointModel(options)
+    limits = (options.breaker, options.rest, options.max_money)
+    key = (options.base_url, options.model, options.price_in, options.price_out, *limits)
+    return model.accounting_with(_FIRST.setdefault(key, model))

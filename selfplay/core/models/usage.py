@@ -15,6 +15,9 @@ from typing import TypeGuard
 
 _PRICED = 1e6
 """Tokens that a price is for."""
+MOST = 2**24
+"""Tokens of one answer, more than any model has: a server that names a larger number says nothing,
+and the arrays that follow from it would not fit the memory."""
 
 
 @dataclass
@@ -49,7 +52,7 @@ class Usage:
         """Counts an answer's tokens, by the field `usage` of the server's reply."""
         found = said if isinstance(said, Mapping) else {}
         tokens_in, tokens_out = found.get("prompt_tokens"), found.get("completion_tokens")
-        if _is_count(tokens_in) and _is_count(tokens_out):
+        if is_count(tokens_in) and is_count(tokens_out):
             self.prompt_tokens += tokens_in
             self.completion_tokens += tokens_out
         else:
@@ -71,5 +74,6 @@ class Usage:
 _COUNTS = ("requests", "retries", "cached", "prompt_tokens", "completion_tokens", "unmetered")
 
 
-def _is_count(found: object) -> TypeGuard[int]:
-    return isinstance(found, int) and not isinstance(found, bool) and found >= 0
+def is_count(found: object) -> TypeGuard[int]:
+    """Whether a server's number can be a number of tokens, or one token's id."""
+    return isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= MOST

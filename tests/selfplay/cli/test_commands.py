@@ -102,15 +102,10 @@ def test_exported_prompts_load_back_as_a_prompt_file(run: Path, tmp_path: Path) 
     path = tmp_path / "prompts.jsonl"
     result = call("export", str(run), str(path))
     rows = [json.loads(line) for line in path.read_text().splitlines()]
-    assert f"{len(rows)} prompts written" in result.output
-    children = [row for row in rows if row["lineage"]["parents"]]
+    assert f"{len(rows)} train rows written" in result.output
+    children = [row["selfplay"] for row in rows if row["selfplay"]["parents"]]
     assert children
-    assert {row["lineage"]["operator"] for row in children} <= {
-        "harder",
-        "easier",
-        "sideways",
-        "fresh",
-    }
+    assert {row["operator"] for row in children} <= {"harder", "easier", "sideways", "fresh"}
     back = read_prompts(PromptFileOptions(path=str(path)))
     assert [prompt.text for prompt in back.prompts] == [row["prompt"][0]["content"] for row in rows]
     assert [prompt.answer for prompt in back.prompts] == [row["answer"] for row in rows]

@@ -215,6 +215,7 @@ def test_what_no_other_request_would_escape_ends_it_at_once(status: int) -> None
         (Answer('{"choices": [{"finish_reason": "stop"}]}'), "no usable choice"),
         (completion(choice("half a sen", "content_filter")), "no usable choice"),
         (completion({"finish_reason": "stop", "message": {"content": 3}}), "no usable choice"),
+        (completion({"finish_reason": ["stop"], "message": {"content": "a"}}), "no usable choice"),
     ],
 )
 def test_what_is_off_contract_is_missing_with_a_reason(answer: Answer, reason: str) -> None:
@@ -260,6 +261,24 @@ def test_lengths_of_several_samples_add_up_to_what_was_billed() -> None:
         assert [r.length for r in ask(model_at(served), Sampling(n=2))[0]] == [6, 2]
     with serving(lambda body: completion("añ", tokens=None)) as served:
         assert ask(model_at(served))[0][0].length == 3
+
+
+@pytest.mark.parametrize("tokens", [10**400, 10**12, -5, 2.5, True, "7"])
+def test_a_server_that_cannot_count_has_its_tokens_counted_from_the_texts(tokens: Any) -> None:
+    with serving(lambda body: completion("añ", tokens=tokens)) as served:
+        model = model_at(served)
+        assert ask(model)[0][0].length == 3
+    assert (model.usage.unmetered, model.usage.completion_tokens) == (1, 0)
+
+
+@pytest.mark.parametrize("number", [10**400, 2**40, float("nan"), float("-inf")])
+def test_token_ids_and_logprobs_that_are_none_are_not_kept(number: Any) -> None:
+    logprobs = {"content": [{"logprob": number}] * 7}
+    more: dict[str, Any] = {"token_ids": [5, number], "logprobs": logprobs}
+    with serving(lambda body: completion(choice("ab", **more))) as served:
+        (response,) = ask(model_at(served, logprobs=True))[0]
+    assert response.token_ids.tolist() == [UNKNOWN] * 7
+    assert response.logprobs is None
 
 
 def test_no_more_requests_are_under_way_than_allowed() -> None:

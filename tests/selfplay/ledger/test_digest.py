@@ -14,7 +14,14 @@ import pytest
 from selfplay.core.models.metering import Spent
 from selfplay.core.types import Comparison, Composition, Estimate, Group, Lineage, Prompt, Rejection
 from selfplay.core.types import user as chat
-from selfplay.ledger import AlarmEntry, AnchorEntry, Ledger, ReviewEntry, UsageEntry
+from selfplay.ledger import (
+    AlarmEntry,
+    AnchorEntry,
+    EndingEntry,
+    Ledger,
+    ReviewEntry,
+    UsageEntry,
+)
 from selfplay.ledger.digest import LEFT_OUT, QUERIES
 from selfplay.ledger.schema import MIGRATIONS
 
@@ -26,8 +33,9 @@ TABLES = {
         r"CREATE TABLE (\w+) \((.*?)^\)", "".join(MIGRATIONS), re.S | re.M
     )
 }
-# Short names and the order of arrival are no content.
+# Short names and the order of arrival are no content; an ending's reason may tell of wall time.
 NO_CONTENT = {
+    ("endings", "reason"),
     ("groups", "id"),
     ("archive", "position"),
     ("prompts", "position"),
@@ -61,6 +69,7 @@ def fill(ledger: Ledger, group: MakeGroup, chunk: int) -> None:
     ledger.add_anchors([parent], [AnchorEntry(parent.id, "r", 0.5, "verifier", "core", "", 1, 1)])
     ledger.add_alarms([AlarmEntry(1, "length", "tell", "longer", 2.0, 1.0, 0.01, ((0, 1),))])
     ledger.add_review(ReviewEntry(1, "alarm", "rejected", 2, "no better", 7, {"accepted": False}))
+    ledger.add_ending(EndingEntry(1, "tokens", "spent"))
     ledger.add_policy(1, 1, "aa", saved=True)
 
 

@@ -1,0 +1,127 @@
+"""Runs the cells of a grid, several at a time, each in a process of its own.
+
+What is there already and finished, with the same configuration, is left alone; what was interrupted
+goes on. Beside a run's ledger stands `cell.json`: how long its process took, over all its starts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from selfplay.ablation.grid import Cell
+from selfplay.ablation.host import GIB, Host, Memory
+from selfplay.config import differences, load_config, load_values
+from selfplay.core.errors import ResourceError, require
+from selfplay.ledger import Ledger
+from selfplay.paths import LEDGER
+from selfplay.settings import RunConfig
+from selfplay.summary import standing
+
+TIMES = "cell.json"
+KILLED = -9
+
+
+def run_cells(
+    grid: Sequence[Cell], workers: int, host: Host | None = None, shared: Path | None = None
+) -> Iterator[Cell]:
+    """Runs the cells; yields each as it is finished.
+
+    Args:
+        grid: what to run.
+        workers: runs at a time; where GPUs are named, at most as many as they have room for.
+        host: what a run may use.
+        shared: folder for round 0 of arms that it is the same for; without it each plays its own.
+
+    Raises:
+        ConfigError: no worker.
+        ResourceError: a run failed; the message ends with what it said.
+    """
+    require(workers >= 1, "workers", "1 or more", workers)
+    chosen = host or Host()
+    places: queue.Queue[dict[str, str]] = queue.Queue()
+    for place in chosen.places(workers):
+        places.put(place)
+    memory = Memory(chosen.memory_gib * GIB)
+    pool = ThreadPoolExecutor(places.qsize())
+
+    def run(cell: Cell) -> None:
+        place = places.get()
+        try:
+            run_cell(cell, place, memory, shared)
+        finally:
+            places.put(place)
+
+    futures = {pool.submit(run, cell): cell for cell in grid}
+    try:
+        for future in as_completed(futures):
+            future.result()
+            yield futures[future]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def run_cell(cell: Cell, place: Mapping[str, str], memory: Memory, shared: Path | None) -> None:
+    """Runs one cell to its end; one that is there already, with this configuration, is left alone.
+
+    Raises:
+        ResourceError: the run failed.
+    """
+    if is_finished(cell):
+        return
+    module = (sys.executable, "-m", "selfplay.ablation.cell_process")
+    command = (*module, cell.game, str(cell.directory), str(shared or ""), *cell.overrides)
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | place,
+        )
+
+    process = memory.start(start)
+    began = time.perf_counter()
+    try:
+        _, said = process.communicate()
+    finally:
+        memory.ended(process.pid)
+    _note(cell.directory, time.perf_counter() - began)
+    if process.returncode:
+        why = said.strip()[-2000:]
+        if process.returncode == KILLED:
+            why += " it was killed, most often for want of memory: take fewer --workers"
+        raise ResourceError(f"{cell.arm}, seed {cell.seed} failed: {why}")
+
+
+def is_finished(cell: Cell) -> bool:
+    """Is there a finished run of exactly this configuration?"""
+    path = cell.directory / LEDGER
+    if not path.is_file():
+        return False
+    wanted = load_config(cell.game, cell.overrides, RunConfig).as_dict()
+    with Ledger.open(path, read_only=True) as ledger:
+        # Filled up, so that a setting which a later release adds does not make a run another one.
+        found = load_values(ledger.settings, str(path), RunConfig).as_dict()
+    return not differences(found, wanted, set()) and standing(cell.directory).state == "finished"
+
+
+def seconds_of(cell: Cell) -> float | None:
+    """How long the cell's process took, over all its starts; None where that is not known."""
+    path = cell.directory / TIMES
+    return float(json.loads(path.read_text())["seconds"]) if path.is_file() else None
+
+
+def _note(directory: Path, seconds: float) -> None:
+    if directory.is_dir():
+        path = directory / TIMES
+        before = json.loads(path.read_text())["seconds"] if path.is_file() else 0.0
+        path.write_text(json.dumps({"seconds": round(before + seconds, 3)}) + "\n")

@@ -1,0 +1,31 @@
+"""`selfplay fork`: a new run from an old round."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def fork(
+    directory: Annotated[Path, typer.Argument(help="The run to fork; it may be live.")],
+    out: Annotated[Path, typer.Option(help="The new run directory.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="key=value, for example solver.objective=dpo.")
+    ] = None,
+    t: Annotated[
+        int | None, typer.Option("--round", help="After which round. Default: the last one.")
+    ] = None,
+) -> None:
+    """Start a new run from an old round of another one."""
+    from selfplay.fork import fork as make
+
+    made = make(directory, out, t, overrides or [])
+    changed = f"; changed: {', '.join(made.changed)}" if made.changed else ""
+    typer.echo(f"{made.directory}: {directory} up to round {made.round}{changed}")
+    if made.behind:
+        typer.echo(
+            f"its policy is not kept there: {made.behind} learning stages are learned again first"
+        )
+    typer.echo(f"next: selfplay run {made.directory}")

@@ -1,0 +1,233 @@
+"use strict";
+// The parts of a report that only show; `page.command` quotes a command for this run.
+
+const state = { metric: "", paint: "", query: "", operator: "", order: "value", shown: 30, open: "", config: "" };
+
+const command = (page, rest) => el("code", null, `selfplay ${rest.replace("RUN", page.narrative.standing.directory)}`);
+
+function storyPart(page) {
+  const { sentences, standing: s } = page.narrative;
+  return [
+    el("div", { class: "story" }, sentences.map((sentence) => el("p", null, sentence))),
+    facts([
+      ["state", s.state], ["round", `${number(s.round)} of ${number(s.rounds)}`],
+      ["last stage", s.stage], ["prompts", number(s.prompts)], ["tokens", number(s.tokens)],
+      ["seconds", number(Math.round(s.seconds))], ["alarms", number(s.alarms)],
+    ]),
+  ];
+}
+
+function curvesPart(page) {
+  const { charts, metrics } = page.curves;
+  if (!metrics.length) return [el("p", null, "Nothing was measured yet.")];
+  const any = el("div");
+  const choose = (name) => {
+    state.metric = name;
+    const series = metrics.find((m) => m.name === name) || metrics[0];
+    put(any, lineChart("any", { title: series.name, note: "", series: [series] }));
+  };
+  const longest = [...metrics].sort((a, b) => b.rounds.length - a.rounds.length)[0];
+  choose(state.metric || longest.name);
+  return [
+    el("div", { class: "grid" }, charts.map((c, i) => lineChart(`curve-${i}`, c))),
+    el("h3", { class: "next" }, "Any metric"),
+    el("div", { class: "controls" }, choice("Metric (stage/name)", "metric",
+      metrics.map((m) => [m.name, m.name]), state.metric, choose)),
+    any,
+  ];
+}
+
+function frontierPart(page) {
+  const found = page.frontier;
+  if (!found.outcomes.length) return [el("p", null, "No group was trained on yet.")];
+  return [el("div", { class: "stack" }, outcomesChart(found), found.rows.length ? heatTable(found) : null)];
+}
+
+function mapPart(page) {
+  const found = page.map;
+  if (found.missing) return [el("p", null, `There is no map: ${found.missing}`)];
+  const records = new Map(page.prompts.records.map((r) => [r.id, r]));
+  const points = found.points.map(([id, x, y]) => ({ ...records.get(id), x, y })).filter((p) => p.t != null);
+  points.sort((a, b) => a.x - b.x);
+  const holder = el("div");
+  const paint = (by) => {
+    state.paint = by;
+    put(holder, promptMap(points, by));
+  };
+  const bornLater = points.some((p) => p.r !== points[0].r);
+  paint(state.paint || (bornLater ? "round" : "value"));
+  return [
+    el("p", { class: "note" }, `${count(points.length, "prompt")} by what they mean: sentence embeddings `
+      + `(${found.model}) on two principal components, which hold ${(100 * found.share).toFixed(0)} % of the `
+      + "spread; near points may still differ in the rest. Open a point to read its prompt below."),
+    el("div", { class: "controls" }, choice("Colour by", "paint",
+      [["round", "round of birth"], ["value", "newest estimate"]], state.paint, paint)),
+    holder,
+  ];
+}
+
+function promptMap(points, by) {
+  const values = points.map((p) => (by === "round" ? p.r : p.v));
+  const known = values.filter((v) => v != null);
+  const low = Math.min(...known), high = Math.max(...known);
+  const label = (p) => [`${p.id.slice(0, 8)} · ${p.o} · round ${p.r} · estimate ${number(p.v)}`, brief(p.t)];
+  const height = 420;
+  const tip = el("div", { class: "tip", role: "status", hidden: true });
+  let width = 600, here = -1;
+  const dots = points.map((p, i) => svg("circle", {
+    class: "dot", r: 5,
+    css: values[i] == null
+      ? { fill: "none", stroke: "var(--soft)" }
+      : { fill: ramp(high > low ? (values[i] - low) / (high - low) : 0.5) },
+    onpointerenter: () => show(i), onclick: () => openPrompt(p.id),
+  }));
+  const plot = el("div", {
+    class: "plot", tabindex: 0, role: "group", "data-key": "map-plot",
+    "aria-label": "Map of prompts. Left and right arrow keys go from point to point, Enter opens one; the part Prompts lists the same prompts.",
+    onkeydown: (event) => {
+      if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
+        event.preventDefault();
+        show(Math.max(0, Math.min(points.length - 1, here + (event.key === "ArrowRight" ? 1 : -1))));
+      }
+      if (event.key === "Enter" && here >= 0) openPrompt(points[here].id);
+      if (event.key === "Escape") hide();
+    },
+    onpointerleave: () => hide(), onblur: () => hide(),
+  });
+  function place(p) {
+    return [((p.x + 1.05) / 2.1) * width, ((1.05 - p.y) / 2.1) * height];
+  }
+  function show(i) {
+    if (here >= 0) dots[here].classList.remove("here");
+    here = i;
+    dots[i].classList.add("here");
+    const [x, y] = place(points[i]);
+    tip.hidden = false;
+    put(tip, label(points[i]).map((line) => el("div", null, line)));
+    const right = x > width / 2;
+    Object.assign(tip.style, {
+      left: right ? "auto" : `${x + 12}px`, right: right ? `${width - x + 12}px` : "auto", top: `${Math.min(y, height - 90)}px`,
+    });
+  }
+  function hide() {
+    if (here >= 0) dots[here].classList.remove("here");
+    here = -1;
+    tip.hidden = true;
+  }
+  new ResizeObserver(() => {
+    width = Math.max(240, plot.clientWidth);
+    const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, height, "aria-hidden": "true" }, dots);
+    points.forEach((p, i) => {
+      const [x, y] = place(p);
+      dots[i].setAttribute("cx", x.toFixed(1));
+      dots[i].setAttribute("cy", y.toFixed(1));
+    });
+    put(plot, drawing, tip);
+  }).observe(plot);
+  const gone = values.length - known.length;
+  return el("figure", null,
+    el("p", { class: "legend" }, by === "round" ? "round " : "estimate ", number(known.length ? low : null),
+      el("span", { class: "ramp" }), number(known.length ? high : null),
+      gone ? ` · ${count(gone, "prompt")} without an estimate: empty rings` : ""),
+    plot);
+}
+
+function operatorsPart(page) {
+  const found = page.operators;
+  const share = (a, b) => (b ? a / b : null);
+  const rows = Object.entries(found.operators).map(([name, y]) => [
+    name, y.tried, y.admitted, share(y.admitted, y.tried), y.judged, share(y.learnable, y.judged), y.solved_later,
+  ]);
+  const parts = rows.length
+    ? [table("What operators yielded", ["operator", "tried", "admitted", "share admitted", "judged", "share learnable", "solved later"], rows),
+      el("p", { class: "note" }, "Learnable: some of a child's first responses succeed and some fail. Solved later: below the bar at first, reached in a later round.")]
+    : [el("p", null, "No operator made anything in this run.")];
+  const turned = found.turned_down.map((t) => [t.operator, t.reason, t.children]);
+  const tasks = found.tasks.map((t) => [t.task, t.originals, t.children, t.heldout, t.trained, t.reward]);
+  const varied = found.diversity.map((d) => [d.prompts, d.sample, ...d.distinct]);
+  return [
+    ...parts,
+    turned.length ? folded("turned", `Children turned down, by reason (${turned.length})`, () =>
+      table("Children turned down", ["operator", "reason", "children"], turned)) : null,
+    folded("tasks", `Tasks (${tasks.length})`, () =>
+      table("Tasks", ["task", "originals", "children", "held out", "groups trained on", "mean reward"], tasks)),
+    folded("varied", "How varied the prompts are", () =>
+      table("Distinct n-grams on equally many texts", ["prompts", "texts", "1-grams", "2-grams", "3-grams"], varied)),
+  ];
+}
+
+function alarmsPart(page) {
+  const found = page.alarms;
+  if (!found.total) return [el("p", null, "No monitor raised an alarm.")];
+  const last = page.narrative.standing.round;
+  const rows = found.monitors.map((m) => [m.monitor, m.action, m.rounds.length, strip(m.rounds, last)]);
+  const shown = found.alarms.length < found.total ? `, the newest ${number(found.alarms.length)}` : "";
+  return [
+    table("Alarms by monitor", ["monitor", "asks for", "alarms", "rounds"], rows),
+    folded("alarms", `Each alarm (${number(found.total)}${shown})`, () =>
+      table("Alarms", ["round", "monitor", "what", "value", "reference", "p", "suspects"],
+        found.alarms.map((a) => [a.round, a.monitor, said(a.text), a.value, a.reference, a.p, a.suspects]))),
+    found.anchors.length ? folded("anchors", "Anchored responses", () =>
+      table("Anchored responses", ["part", "origin", "responses"],
+        found.anchors.map((a) => [a.part, a.origin, a.responses]))) : null,
+  ];
+}
+
+// When something happened, as marks along the rounds; the words say the same.
+function strip(rounds, last) {
+  const width = 220;
+  const marks = rounds.map((t) => svg("rect", {
+    x: ((t - 1) / Math.max(1, last)) * width, y: 2, width: Math.max(2, width / Math.max(1, last) - 1), height: 12,
+    css: { fill: "var(--c2)" },
+  }));
+  const spans = ranges(rounds);
+  const words = spans.slice(0, 12).join(", ") + (spans.length > 12 ? ", …" : "");
+  return [
+    svg("svg", { width, height: 16, "aria-hidden": "true" },
+      svg("rect", { x: 0, y: 7, width, height: 2, css: { fill: "var(--line)" } }), marks),
+    el("div", { class: "meta" }, words),
+  ];
+}
+
+function spendingPart(page) {
+  const found = page.spending;
+  const total = found.stages.reduce((sum, s) => sum + s.seconds, 0) || 1;
+  const bar = (share) => [el("span", { class: "bar", css: { width: `${Math.max(0.1, 6 * share)}rem` } }),
+    ` ${(100 * share).toFixed(0)} %`];
+  const servers = found.servers.map((s) => [s.role, s.model, s.server, s.requests, s.retries, s.cached, s.unanswered, s.tokens_in, s.tokens_out, s.money]);
+  return [
+    el("div", { class: "grid" },
+      el("div", { class: "card" }, table("Wall-clock time by stage", ["stage", "seconds", "times", "share"],
+        found.stages.map((s) => [s.stage, s.seconds, s.rounds, bar(s.seconds / total)]))),
+      found.chart.series[0].rounds.length ? lineChart("seconds", found.chart) : null),
+    found.peak == null ? null : el("p", null, `Learning took ${number(Math.round(found.peak / 2 ** 20))} MiB at most.`),
+    folded("work", "Within the stages, by role", () => table("Within the stages", ["what", "role", "seconds", "tokens generated"],
+      found.work.map((w) => [w.what, w.role, w.seconds, w.tokens]))),
+    servers.length
+      ? table("Model servers", ["role", "model", "server", "requests", "retries", "cached", "unanswered", "tokens in", "tokens out", "money"], servers)
+      : el("p", null, "No model server was asked."),
+  ];
+}
+
+const flat = (value, before = "") =>
+  Object.entries(value).flatMap(([key, member]) =>
+    member && typeof member === "object" && !Array.isArray(member) && Object.keys(member).length
+      ? flat(member, `${before}${key}.`) : [[`${before}${key}`, JSON.stringify(member)]]);
+
+function configurationPart(page) {
+  const rows = flat(page.configuration.settings);
+  const holder = el("div");
+  const filter = (text) => {
+    state.config = text;
+    const kept = rows.filter(([key, value]) => `${key} ${value}`.toLowerCase().includes(text.toLowerCase()));
+    put(holder, table(`Settings (${kept.length} of ${rows.length})`, ["key", "value"],
+      kept.map(([key, value]) => [key, said(value)])));
+  };
+  const input = el("input", { type: "search", "data-key": "config", value: state.config, oninput: () => filter(input.value) });
+  filter(state.config);
+  return [
+    el("div", { class: "controls" }, el("label", null, "Settings that contain", input)), holder,
+    folded("environment", "Environment the run was created in", () => table("Environment", ["what", "value"],
+      flat(page.configuration.environment).map(([key, value]) => [key, said(value)]))),
+  ];
+}

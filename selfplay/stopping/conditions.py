@@ -1,0 +1,142 @@
+"""Stop conditions, each in two verbs: what it measures of a round, and why the run should end.
+
+All of them read the ledger alone. A round that is being decided on has been asked and judged, but
+neither learned from nor reviewed nor evaluated; so plateaus and alarms are those of the rounds
+before it. A metric that is missing or NaN counts as if there were none.
+
+Source of the plateau: patience and a least improvement, Prechelt, 1998, "Early stopping – but
+when?". Left out: tests of significance between evaluations, which are paired and autocorrelated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from creator.diversity import distinct_ngrams, effective_clusters, embedding_spread
+from selfplay.core.types import Prompt
+from selfplay.ledger.entries import AlarmEntry, MetricEntry
+from selfplay.stopping.options import AlarmOptions, DiversityOptions, PlateauOptions
+
+Embed: TypeAlias = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Texts to unit vectors, shape (N, D)."""
+
+
+class Course(Protocol):
+    """How the run has gone: its ledger."""
+
+    def metrics(self, name: str | None = None) -> list[MetricEntry]:
+        """The numbers of all stages called `name`, by round."""
+
+    def alarms(self) -> list[AlarmEntry]:
+        """All alarms, oldest first."""
+
+
+class Condition(Protocol):
+    """Something that may end a run."""
+
+    def measure(self, prompts: Sequence[Prompt]) -> dict[str, float]:
+        """What it needs to know of a round's prompts, as metrics of the deciding stage."""
+
+    def reason(self, course: Course, t: int) -> str:
+        """Why the run should end with round `t`, whose measures are kept; empty: it should not."""
+
+
+class Plateau:
+    """The best of the newest evaluations is no better than the best before them."""
+
+    def __init__(self, options: PlateauOptions, embed: Embed) -> None:
+        """Takes its options; nothing is embedded."""
+        self._options = options
+
+    def measure(self, prompts: Sequence[Prompt]) -> dict[str, float]:
+        """Nothing: evaluations are there."""
+        return {}
+
+    def reason(self, course: Course, t: int) -> str:
+        """As `Condition.reason`."""
+        options = self._options
+        values = series(course, "evaluate", options.metric, t - 1)
+        before, newest = values[: -options.evaluations], values[-options.evaluations :]
+        if not before or max(newest) >= max(before) + options.gain:
+            return ""
+        return (
+            f"{options.metric} has not risen by {options.gain:g} in {options.evaluations} "
+            f"evaluations: {max(newest):.3f} at best, {max(before):.3f} before"
+        )
+
+
+class Diversity:
+    """Round after round, the prompts are less varied than a share of what they were at first."""
+
+    def __init__(self, options: DiversityOptions, embed: Embed) -> None:
+        """Takes its options, and what embeds texts where meanings are compared."""
+        self._options, self._embed = options, embed
+
+    @property
+    def _name(self) -> str:
+        return f"diversity/{self._options.measure}"
+
+    def measure(self, prompts: Sequence[Prompt]) -> dict[str, float]:
+        """How varied they are; NaN where that cannot be said."""
+        texts = [prompt.text for prompt in prompts]
+        if self._options.measure == "distinct":
+            return {self._name: distinct_ngrams(texts)}
+        spread = self._options.measure == "spread"
+        return {
+            self._name: (embedding_spread if spread else effective_clusters)(self._embed(texts))
+        }
+
+    def reason(self, course: Course, t: int) -> str:
+        """As `Condition.reason`."""
+        options = self._options
+        values = series(course, "conclude", self._name, t)
+        first, newest = values[: options.rounds], values[-options.rounds :]
+        if len(values) < 2 * options.rounds:
+            return ""
+        usual = sum(first) / len(first)
+        if max(newest) >= options.share * usual:
+            return ""
+        return (
+            f"{self._name} has been below {options.share:g} of its first value for "
+            f"{options.rounds} rounds: {max(newest):.3f} at most, {usual:.3f} at first"
+        )
+
+
+class Alarmed:
+    """The monitors have raised an alarm in each of the newest rounds."""
+
+    def __init__(self, options: AlarmOptions, embed: Embed) -> None:
+        """Takes its options; nothing is embedded."""
+        self._options = options
+
+    def measure(self, prompts: Sequence[Prompt]) -> dict[str, float]:
+        """Nothing: alarms are there."""
+        return {}
+
+    def reason(self, course: Course, t: int) -> str:
+        """As `Condition.reason`."""
+        options = self._options
+        alarms = [
+            alarm
+            for alarm in course.alarms()
+            if alarm.round < t and (not options.monitors or alarm.monitor in options.monitors)
+        ]
+        rounds = {alarm.round for alarm in alarms}
+        if not rounds.issuperset(range(t - options.rounds, t)):
+            return ""
+        times = f" {options.rounds} rounds in a row" if options.rounds > 1 else ""
+        return f"alarm{times}, last in round {alarms[-1].round}: {alarms[-1].text}"
+
+
+def series(course: Course, stage: str, name: str, last: int) -> list[float]:
+    """One metric of one stage up to round `last`, oldest first, without what is NaN."""
+    return [
+        metric.value
+        for metric in course.metrics(name)
+        if metric.stage == stage and metric.round <= last and not math.isnan(metric.value)
+    ]

@@ -1,0 +1,1 @@
+"""Metrics of a run to TensorBoard, Weights & Biases and Trackio."""

@@ -1,0 +1,145 @@
+"""Trackers of metrics, each a thin shell around its library.
+
+The libraries are called directly and not through transformers' callbacks, which log the
+`TrainingArguments` of a trainer as the run's configuration, take no run to go on with, and number
+no steps. The names are the same, and so are the variables that the libraries read themselves
+(`WANDB_MODE`, `WANDB_ENTITY`, `TRACKIO_DIR` and others). Left out: transformers' other names; a
+tracker of the user's own is named 'package.module:Class'.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from selfplay.core.components import NoOptions
+from selfplay.core.errors import ResourceError
+from selfplay.tracking.options import ProjectOptions
+
+
+@dataclass(frozen=True)
+class Log:
+    """Which log of a run is opened."""
+
+    id: str
+    """The same in every process of the run, and of no other run."""
+    name: str
+    """Of the run, for people."""
+    directory: Path
+    """For files; it exists."""
+    settings: Mapping[str, Any]
+    """The run's configuration."""
+    next: int
+    """The first round that the log lacks; anything of it or of later rounds is void."""
+
+
+class Tracker(Protocol):
+    """Keeps a log of metrics."""
+
+    def open(self, log: Log) -> None:
+        """Begins the log, or goes on with it."""
+
+    def log(self, t: int, metrics: Mapping[str, float]) -> None:
+        """The finite metrics of round `t`, by `stage/name`."""
+
+    def close(self) -> None:
+        """Writes what is left."""
+
+
+class TensorBoard:
+    """Event files; the steps of a process that was killed before it noted them are purged."""
+
+    def __init__(self, options: NoOptions) -> None:
+        """Raises ResourceError where TensorBoard is not installed."""
+        _installed("tensorboard")
+        self._writer: Any = None
+
+    def open(self, log: Log) -> None:
+        """As `Tracker.open`."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(
+            str(log.directory / "tensorboard"), purge_step=log.next or None
+        )
+
+    def log(self, t: int, metrics: Mapping[str, float]) -> None:
+        """As `Tracker.log`."""
+        for name, value in metrics.items():
+            self._writer.add_scalar(name, value, t)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """As `Tracker.close`."""
+        self._writer.close()
+
+
+class WeightsAndBiases:
+    """A run of W&B with an id of its own; steps that the server has already, it drops."""
+
+    def __init__(self, options: ProjectOptions) -> None:
+        """Raises ResourceError where wandb is not installed."""
+        self._library = _installed("wandb")
+        self._options = options
+        self._run: Any = None
+
+    def open(self, log: Log) -> None:
+        """As `Tracker.open`."""
+        self._run = self._library.init(
+            project=self._options.project,
+            id=log.id,
+            name=log.name,
+            resume="allow",
+            dir=str(log.directory),
+            config=dict(log.settings),
+        )
+
+    def log(self, t: int, metrics: Mapping[str, float]) -> None:
+        """As `Tracker.log`."""
+        self._run.log(dict(metrics), step=t)
+
+    def close(self) -> None:
+        """As `Tracker.close`."""
+        self._run.finish()
+
+
+class Trackio:
+    """A run of Trackio, named after the run's directory and its id."""
+
+    def __init__(self, options: ProjectOptions) -> None:
+        """Raises ResourceError where trackio is not installed."""
+        self._library = _installed("trackio")
+        self._options = options
+
+    def open(self, log: Log) -> None:
+        """As `Tracker.open`."""
+        self._library.init(
+            project=self._options.project,
+            name=f"{log.name}-{log.id}",
+            resume="allow",
+            config=dict(log.settings),
+            embed=False,
+        )
+
+    def log(self, t: int, metrics: Mapping[str, float]) -> None:
+        """As `Tracker.log`."""
+        self._library.log(dict(metrics), step=t)
+
+    def close(self) -> None:
+        """As `Tracker.close`."""
+        self._library.finish()
+
+
+def _installed(package: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        # A package that is there but broken should say itself what it lacks.
+        if error.name != package:
+            raise
+        raise ResourceError(
+            f"report_to: metrics are to go to '{package}', which is not installed. Install it with "
+            "`pip install 'selfplay-engine[track]'`, or leave it out of report_to"
+        ) from error
