@@ -52,14 +52,15 @@ def draw(
 
     # Ids are hashed with a salt and there is no date, so that equal curves give an equal file.
     with mpl.rc_context({"svg.hashsalt": path.stem, "font.size": 9}):
-        figure = Figure(figsize=(9, 3.6), layout="constrained")
+        figure = Figure(figsize=(10, 3.6), layout="constrained")
         drawn = figure.subplots(1, len(panels), sharey=True)
         for axes, (metric, title) in zip(drawn, panels, strict=True):
-            for arm, runs in arms.items():
+            for i, (arm, runs) in enumerate(arms.items()):
                 rounds, values = band([run[metric] for run in runs])
-                (line,) = axes.plot(rounds, values.mean(axis=0), label=arm)
+                # Dashes of different lengths, so that lines upon each other can all be seen.
+                (line,) = axes.plot(rounds, values.mean(axis=0), label=arm, dashes=(6, i))
                 lows, highs = values.min(axis=0), values.max(axis=0)
-                axes.fill_between(rounds, lows, highs, color=line.get_color(), alpha=0.15)
+                axes.fill_between(rounds, lows, highs, color=line.get_color(), alpha=0.1)
             axes.set(title=title, xlabel="round", ylim=(0, 1))
-        drawn[-1].legend(frameon=False)
+        figure.legend(*drawn[-1].get_legend_handles_labels(), loc="outside right upper")
         figure.savefig(path, metadata={"Date": None})

@@ -9,14 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from selfplay.core.types import GENERATED
 from selfplay.evaluation import GREEDY, SAMPLED
 from selfplay.heartbeat import Beat, read_heartbeat
 from selfplay.ledger import EndingEntry, Ledger
 from selfplay.ledger.lock import holder
 from selfplay.paths import LEDGER, model_directory
 from selfplay.rubrics import RubricHistory
-from selfplay.stopping.budgets import spent_hours, spent_money
+from selfplay.stopping.budgets import spent_hours, spent_money, spent_tokens
 
 HELDOUT = "heldout/"
 
@@ -134,7 +133,7 @@ def standing(directory: Path) -> Standing:
         done = [t for t, stage in stages if stage == "record"]
         whole = max(done, default=-1)
         present = RubricHistory(tuple(ledger.rubrics())).in_force
-        spent = int(sum(m.value for m in metrics if m.name == GENERATED and m.round <= whole))
+        spent = spent_tokens(ledger, whole)
         ending = ledger.ending(whole)
         return Standing(
             directory=str(directory),

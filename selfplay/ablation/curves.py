@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from selfplay.ablation.comparing import GAP, REWARD, interval
+from selfplay.ablation.comparing import GAP, REWARD, TOKENS, interval
 from selfplay.ablation.grid import AblationConfig, Cell
 from selfplay.evaluation import SAMPLED
 from selfplay.ledger import Ledger
@@ -35,7 +35,9 @@ class Band:
 
 def curves(config: AblationConfig, grid: Sequence[Cell]) -> dict[str, dict[str, dict[int, Curve]]]:
     """By metric, arm and seed; metrics are those outcomes, and their parts, that rounds have."""
-    wanted = [*config.outcomes, *((SAMPLED, REWARD) if GAP in config.outcomes else ())]
+    parts = (SAMPLED, REWARD) if GAP in config.outcomes else ()
+    # What rounds call `tokens` is another figure than the outcome.
+    wanted = [name for name in (*config.outcomes, *parts) if name not in (GAP, TOKENS)]
     found: dict[str, dict[str, dict[int, Curve]]] = {}
     for cell in grid:
         with Ledger.open(cell.directory / LEDGER, read_only=True) as ledger:

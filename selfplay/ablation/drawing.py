@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 from selfplay.ablation.curves import Band
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
-WIDTH, HEIGHT, GAP = 400, 240, 24
+WIDTH, HEIGHT, SPACE = 400, 240, 24
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 28, 34
 LEGEND_LINE = 20
 TICKS = 4
@@ -35,12 +36,12 @@ def draw(panels: Mapping[str, Sequence[Band]], title: str) -> str:
     arms = list(dict.fromkeys(band.arm for found in panels.values() for band in found))
     columns = min(2, max(len(panels), 1))
     rows = math.ceil(len(panels) / columns)
-    width = columns * WIDTH + (columns - 1) * GAP
-    top = rows * (HEIGHT + GAP)
+    width = columns * WIDTH + (columns - 1) * SPACE
+    top = rows * (HEIGHT + SPACE)
     height = top + LEGEND_LINE * math.ceil(len(arms) / 3)
     drawn = []
     for i, (metric, found) in enumerate(panels.items()):
-        x, y = (i % columns) * (WIDTH + GAP), i // columns * (HEIGHT + GAP)
+        x, y = (i % columns) * (WIDTH + SPACE), i // columns * (HEIGHT + SPACE)
         drawn.append(f'<g transform="translate({x},{y})">{_panel(metric, found, arms)}</g>')
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
@@ -50,40 +51,70 @@ def draw(panels: Mapping[str, Sequence[Band]], title: str) -> str:
     )
 
 
+@dataclass(frozen=True)
+class _Axes:
+    """From rounds and values to places in a panel."""
+
+    last: int
+    low: float
+    high: float
+
+    def x(self, t: float) -> float:
+        return LEFT + t / self.last * (WIDTH - LEFT - RIGHT)
+
+    def y(self, value: float) -> float:
+        return TOP + (self.high - value) / (self.high - self.low) * (HEIGHT - TOP - BOTTOM)
+
+    def at(self, t: float, value: float) -> str:
+        return f"{self.x(t):.1f},{self.y(value):.1f}"
+
+
 def _panel(metric: str, found: Sequence[Band], arms: Sequence[str]) -> str:
     last = max((t for band in found for t in band.rounds), default=1) or 1
-    lows = [m - _half(h) for band in found for m, h in zip(band.means, band.halves, strict=True)]
-    highs = [m + _half(h) for band in found for m, h in zip(band.means, band.halves, strict=True)]
-    low, high = _limits(min(lows, default=0.0), max(highs, default=1.0))
+    ends = [
+        mean + sign * _half(half)
+        for band in found
+        for mean, half in zip(band.means, band.halves, strict=True)
+        for sign in (-1, 1)
+    ]
+    axes = _Axes(last, *_limits(min(ends, default=0.0), max(ends, default=1.0)))
+    curves = "".join(_curve(band, axes, arms.index(band.arm)) for band in found)
+    return (
+        f'<text x="{LEFT}" y="16" font-weight="600">{escape(metric)}</text>{_grid(axes)}'
+        f'<text x="{WIDTH / 2}" y="{HEIGHT - 2}" text-anchor="middle">round</text>{curves}'
+    )
 
-    def x(t: float) -> float:
-        return LEFT + t / last * (WIDTH - LEFT - RIGHT)
 
-    def y(value: float) -> float:
-        return TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM)
-
-    shown = [f'<text x="{LEFT}" y="16" font-weight="600">{escape(metric)}</text>']
+def _grid(axes: _Axes) -> str:
+    shown = []
     for k in range(TICKS + 1):
-        value, t = low + k * (high - low) / TICKS, k * last / TICKS
+        value, t = axes.low + k * (axes.high - axes.low) / TICKS, k * axes.last / TICKS
         shown.append(
-            f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" '
-            f'y2="{y(value):.1f}"/><text x="{LEFT - 6}" y="{y(value) + 4:.1f}" '
+            f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{axes.y(value):.1f}" '
+            f'y2="{axes.y(value):.1f}"/><text x="{LEFT - 6}" y="{axes.y(value) + 4:.1f}" '
             f'text-anchor="end">{value:.3g}</text>'
-            f'<text x="{x(t):.1f}" y="{HEIGHT - 16}" text-anchor="middle">{t:.3g}</text>'
-        )
-    shown.append(f'<text x="{WIDTH / 2}" y="{HEIGHT - 2}" text-anchor="middle">round</text>')
-    for band in found:
-        points = list(zip(band.rounds, band.means, band.halves, strict=True))
-        over = [f"{x(t):.1f},{y(m + _half(h)):.1f}" for t, m, h in points]
-        under = [f"{x(t):.1f},{y(m - _half(h)):.1f}" for t, m, h in reversed(points)]
-        line = " ".join(f"{x(t):.1f},{y(m):.1f}" for t, m, _ in points)
-        colour, dash = _look(arms.index(band.arm))
-        shown.append(
-            f'<polygon points="{" ".join([*over, *under])}" fill="{colour}" fill-opacity=".15"/>'
-            f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"{dash}>'
-            f"<title>{escape(band.arm)}</title></polyline>"
+            f'<text x="{axes.x(t):.1f}" y="{HEIGHT - 16}" text-anchor="middle">{t:.3g}</text>'
         )
     return "".join(shown)
+
+
+def _curve(band: Band, axes: _Axes, i: int) -> str:
+    """The band, the line and, so that an arm of a single round is seen too, its last point."""
+    points = list(zip(band.rounds, band.means, band.halves, strict=True))
+    if not points:
+        return ""
+    over = [axes.at(t, mean + _half(half)) for t, mean, half in points]
+    under = [axes.at(t, mean - _half(half)) for t, mean, half in reversed(points)]
+    line = " ".join(axes.at(t, mean) for t, mean, _ in points)
+    colour, dash = _look(i)
+    end, value, half = points[-1]
+    bar = f"M{axes.at(end, value - _half(half))}L{axes.at(end, value + _half(half))}"
+    return (
+        f'<polygon points="{" ".join([*over, *under])}" fill="{colour}" fill-opacity=".15"/>'
+        f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"{dash}>'
+        f'<title>{escape(band.arm)}</title></polyline><path d="{bar}" stroke="{colour}"/>'
+        f'<circle cx="{axes.x(end):.1f}" cy="{axes.y(value):.1f}" r="3" fill="{colour}"/>'
+    )
 
 
 def _legend(arms: Sequence[str], width: float) -> str:

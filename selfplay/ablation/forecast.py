@@ -23,7 +23,7 @@ from selfplay.ablation.playing import is_finished, run_cells, seconds_of
 from selfplay.config import load_config
 from selfplay.core.types import GENERATED
 from selfplay.evaluation import GREEDY, SAMPLED
-from selfplay.ledger import Ledger
+from selfplay.ledger import CostEntry, Ledger
 from selfplay.paths import LEDGER
 from selfplay.settings import RunConfig
 from selfplay.summary import standing
@@ -136,29 +136,46 @@ def _scaled(cell: Cell, trial: Cell, left: int) -> ArmCost:
     """From the two rounds to all of the cell's."""
     config = load_config(cell.game, cell.overrides, RunConfig).config
     with Ledger.open(trial.directory / LEDGER, read_only=True) as ledger:
-        costs, last = ledger.costs(), ledger.last_round()
+        part = _Part(ledger.costs())
+        last = ledger.last_round()
         generated = sum(m.value for m in ledger.metrics(GENERATED) if m.round == last)
     rounds = config.rounds
     if config.token_budget is not None and generated:
         rounds = min(rounds, math.ceil(config.token_budget / generated))
-    between = max((rounds - 1) // config.evaluation.every, 0) if rounds else 0
-
-    def seconds(t: int, evaluates: bool) -> float:
-        stages = [c for c in costs if c.role == "stage" and c.round == t]
-        return math.fsum(c.seconds for c in stages if (c.stage == "evaluate") == evaluates)
-
-    def tokens(t: int, labels: Callable[[str], bool]) -> int:
-        return sum(c.tokens_out for c in costs if c.round == t and labels(c.stage))
-
-    edge, edge_tokens = seconds(0, True), tokens(0, lambda s: s.startswith("heldout/"))
-    usual = tokens(0, lambda s: s in (GREEDY, SAMPLED))
+    between = max((rounds - 1) // config.evaluation.every, 0)
+    edge, edge_tokens = part.seconds(0, evaluating=True), part.tokens(0, ALL)
+    usual = part.tokens(0, USUAL)
     share = usual / edge_tokens if edge_tokens else 1.0
-    process = seconds_of(trial) or 0.0
-    start = max(process - math.fsum(c.seconds for c in costs if c.role == "stage"), 0.0)
-    last_edge = edge if rounds else 0.0
-    spent = start + seconds(0, False) + edge + last_edge + between * share * edge
-    out = tokens(0, lambda _: True) + between * usual + (edge_tokens if rounds else 0)
+    start = max((seconds_of(trial) or 0.0) - part.all_seconds, 0.0)
+    evaluations = 1 + (rounds > 0) + between * share
+    seconds = start + part.seconds(0, evaluating=False) + evaluations * edge
+    tokens = part.tokens(0, None) + (rounds > 0) * edge_tokens + between * usual
     if last:
-        spent += rounds * seconds(last, False)
-        out += rounds * tokens(last, lambda s: not s.startswith("heldout/"))
-    return ArmCost(cell.arm, spent, out, TIMED, left)
+        seconds += rounds * part.seconds(last, evaluating=False)
+        tokens += rounds * (part.tokens(last, None) - part.tokens(last, ALL))
+    return ArmCost(cell.arm, seconds, tokens, TIMED, left)
+
+
+ALL, USUAL = ("heldout/",), (GREEDY, SAMPLED)
+"""How labels begin of what is generated for an evaluation: for the first and last, for others."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Sums over parts of a run's costs."""
+
+    costs: Sequence[CostEntry]
+
+    @property
+    def all_seconds(self) -> float:
+        return math.fsum(cost.seconds for cost in self.costs if cost.role == "stage")
+
+    def seconds(self, t: int, evaluating: bool) -> float:
+        """Of round t's evaluation, or of its other stages."""
+        stages = [c for c in self.costs if c.role == "stage" and c.round == t]
+        return math.fsum(c.seconds for c in stages if (c.stage == "evaluate") == evaluating)
+
+    def tokens(self, t: int, labels: tuple[str, ...] | None) -> int:
+        """Generated in round t under labels that begin so; under all of them when None."""
+        found = [c for c in self.costs if c.round == t]
+        return sum(c.tokens_out for c in found if labels is None or c.stage.startswith(labels))

@@ -16,6 +16,7 @@ import csv
 import math
 import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TypeAlias
@@ -29,7 +30,7 @@ from selfplay.policies import writing
 
 Value: TypeAlias = str | int | float
 INTERVALS = (
-    "Mean ± half the 95 % interval (Student's t) over {seeds} seeds, the same in every arm; a "
+    "Mean ± half the 95 % interval (Student's t) over {seeds}, the same in every arm; a "
     "difference is taken seed by seed. An interval of a difference that holds 0 does not show that "
     "there is none."
 )
@@ -59,7 +60,7 @@ def write_report(
     by_metric = curves(config, grid)
     svg = draw({name: bands(arms) for name, arms in by_metric.items()}, config.title)
     costs = [_cost(cell) for cell in grid]
-    head, table = _table(config, found)
+    shown = _Shown(config, grid, *_table(config, found), _took(costs))
     points = [
         (arm, seed, name, t, value)
         for name, arms in by_metric.items()
@@ -74,11 +75,28 @@ def write_report(
         _csv(directory / "curves.csv", ("arm", "seed", "metric", "round", "value"), points)
         _csv(directory / "costs.csv", ("arm", "seed", "seconds", "tokens"), costs)
         (directory / "curves.svg").write_text(svg, encoding="utf-8")
-        markdown = _markdown(config, grid, head, table, _took(costs))
-        (directory / "report.md").write_text(markdown, encoding="utf-8")
-        page = _page(config, grid, head, table, svg, _took(costs))
-        (directory / "report.html").write_text(page, encoding="utf-8")
+        (directory / "report.md").write_text(_markdown(shown), encoding="utf-8")
+        (directory / "report.html").write_text(_page(shown, svg), encoding="utf-8")
     return sorted(directory / name for name in FILES)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What both reports for people say."""
+
+    config: AblationConfig
+    grid: Sequence[Cell]
+    head: Sequence[str]
+    table: Sequence[Sequence[str]]
+    took: str
+
+    @property
+    def intervals(self) -> str:
+        return INTERVALS.format(seeds=f"{self.config.seeds} seed" + "s" * (self.config.seeds > 1))
+
+    @property
+    def again(self) -> str:
+        return f"selfplay {shlex.join(self.grid[0].command[3:])}"
 
 
 FILES = (
@@ -135,48 +153,36 @@ def _table(config: AblationConfig, found: Sequence[ArmResult]) -> tuple[list[str
     return head, rows
 
 
-def _markdown(
-    config: AblationConfig,
-    grid: Sequence[Cell],
-    head: Sequence[str],
-    table: Sequence[Sequence[str]],
-    took: str,
-) -> str:
-    lines = [f"# {config.title}", "", config.question, ""]
-    lines += [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    lines += [f"| {' | '.join(row)} |" for row in table]
-    lines += ["", INTERVALS.format(seeds=config.seeds), "", "![Curves by round](curves.svg)", ""]
-    lines += [f"- {text}" for text in _arms(config)]
-    lines += ["", took, "", f"The first run again: `{shlex.join(grid[0].command[2:])}`", ""]
+def _markdown(shown: _Shown) -> str:
+    lines = [f"# {shown.config.title}", "", shown.config.question, ""]
+    lines += [f"| {' | '.join(shown.head)} |", "|" + "---|" * len(shown.head)]
+    lines += [f"| {' | '.join(row)} |" for row in shown.table]
+    lines += ["", shown.intervals, "", "![Curves by round](curves.svg)", ""]
+    lines += [f"- {text}" for text in _arms(shown.config)]
+    lines += ["", shown.took, "", f"The first run again: `{shown.again}`", ""]
     return "\n".join(lines)
 
 
-def _page(
-    config: AblationConfig,
-    grid: Sequence[Cell],
-    head: Sequence[str],
-    table: Sequence[Sequence[str]],
-    svg: str,
-    took: str,
-) -> str:
-    columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+def _page(shown: _Shown, svg: str) -> str:
+    title = escape(shown.config.title)
+    columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in shown.head)
     rows = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>'
         + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
         + "</tr>"
-        for row in table
+        for row in shown.table
     )
-    arms = "".join(f"<li><code>{escape(text)}</code></li>" for text in _arms(config))
+    arms = "".join(f"<li><code>{escape(text)}</code></li>" for text in _arms(shown.config))
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(config.title)}'
-        '</title><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<style>{STYLE}</style></head><body><h1>{escape(config.title)}</h1>"
-        f"<p>{escape(config.question)}</p>"
-        f'<div class="wide" tabindex="0" role="region" aria-label="Results"><table><thead><tr>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<style>{STYLE}</style></head><body><h1>{title}</h1>"
+        f"<p>{escape(shown.config.question)}</p>"
+        '<div class="wide" tabindex="0" role="region" aria-label="Results"><table><thead><tr>'
         f"{columns}</tr></thead><tbody>{rows}</tbody></table></div>"
-        f"<p>{escape(INTERVALS.format(seeds=config.seeds))}</p><h2>By round</h2>{svg}"
-        f"<h2>Arms</h2><ul>{arms}</ul><p>{escape(took)}</p><p>The first run again: "
-        f"<code>{escape(shlex.join(grid[0].command[2:]))}</code></p></body></html>\n"
+        f"<p>{escape(shown.intervals)}</p><h2>By round</h2>{svg}"
+        f"<h2>Arms</h2><ul>{arms}</ul><p>{escape(shown.took)}</p>"
+        f"<p>The first run again: <code>{escape(shown.again)}</code></p></body></html>\n"
     )
 
 

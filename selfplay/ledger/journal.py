@@ -28,11 +28,11 @@ def stages(database: Database) -> list[tuple[int, str]]:
 
 def metrics(database: Database, name: str | None) -> list[MetricEntry]:
     """The numbers called `name` (None: all), by round."""
-    rows = database.rows(
-        "SELECT round, stage, name, value FROM metrics WHERE ?1 IS NULL OR name = ?1 "
-        "ORDER BY round, stage, name",
-        name,
-    )
+    columns, order = "SELECT round, stage, name, value FROM metrics", "ORDER BY round, stage, name"
+    if name is None:
+        rows = database.rows(f"{columns} {order}")
+    else:
+        rows = database.rows(f"{columns} WHERE name = ? {order}", name)
     return [MetricEntry(t, stage, called, from_number(value)) for t, stage, called, value in rows]
 
 

@@ -197,6 +197,11 @@ class Ledger:
         """The numbers of all stages, or those called `name`, by round."""
         return journal.metrics(self._database, name)
 
+    def total(self, name: str, last: int) -> float:
+        """The sum of the numbers called `name` of all stages up to round `last`."""
+        query = "SELECT coalesce(sum(value), 0.0) FROM metrics WHERE name = ? AND round <= ?"
+        return float(self._database.rows(query, name, last)[0][0])
+
     def stage_metrics(self, t: int, stage: str) -> dict[str, float]:
         """The numbers of one stage, by name."""
         return journal.stage_metrics(self._database, t, stage)

@@ -234,6 +234,7 @@ CREATE TABLE endings (
     reason TEXT NOT NULL,
     lifted INTEGER NOT NULL             -- the run has gone on since
 );
+CREATE INDEX metrics_by_name ON metrics (name, round, value);
 """
 
 MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)

@@ -34,7 +34,7 @@ class Budgets(Protocol):
 
 def spent_tokens(ledger: Ledger, t: int) -> int:
     """Generated for training, estimates and evolving up to round `t`."""
-    return int(sum(metric.value for metric in ledger.metrics(GENERATED) if metric.round <= t))
+    return int(ledger.total(GENERATED, t))
 
 
 def spent_hours(ledger: Ledger) -> float:

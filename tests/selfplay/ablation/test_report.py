@@ -51,7 +51,7 @@ def ablate(grid: Path, out: Path, *options: str) -> str:
     arguments = ["ablate", str(grid), "--out", str(out), "--workers", "1", *options]
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 def all_cells(grid: Path, out: Path) -> list[Cell]:
