@@ -1,7 +1,7 @@
 """Anchors: responses with scores that are trusted, on which rubrics are tested.
 
 An anchor set is versioned and append-only: nothing in it changes, and the set as it was at any
-version can be had again. Where one scorer scored a response twice, the later score counts.
+version can be had again. Where one response of a prompt was scored twice, the later score counts.
 Anchors are split by their prompt's id into three parts: what a reviewer may see (`propose`), what
 the gate tests on (`gate`), what only reports (`report`). The part follows from the id alone, so it
 is the same in every run and process, and no prompt is ever in two of them.
@@ -64,19 +64,14 @@ class Anchor:
             raise DataError("anchor: expected a scorer: who is trusted, found none")
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        """What was scored, and by whom: prompt id, response, scorer."""
-        return self.prompt.id, self.response, self.scorer
-
-    @property
-    def text(self) -> tuple[str, str]:
+    def key(self) -> tuple[str, str]:
         """What was scored: prompt id and response."""
         return self.prompt.id, self.response
 
 
 @dataclass(frozen=True)
 class Part:
-    """The anchors of one part, by prompt: of each response each scorer's newest score."""
+    """The anchors of one part, the newest score of each response, by prompt."""
 
     name: PartName
     anchors: tuple[Anchor, ...] = ()
@@ -136,14 +131,12 @@ class AnchorSet:
         suspect, a response stays one.
         """
         counting = {anchor.key: anchor for anchor in self.anchors}
-        alarms = {a.text: a.alarm for a in self.anchors if a.origin == "suspect"}
         new: list[Anchor] = []
         for anchor in anchors:
             stamped = replace(anchor, version=self.version + 1)
             old = counting.get(anchor.key)
-            if anchor.text in alarms:
-                alarm = stamped.alarm or alarms[anchor.text]
-                stamped = replace(stamped, origin="suspect", alarm=alarm)
+            if old is not None and old.origin == "suspect":
+                stamped = replace(stamped, origin="suspect", alarm=stamped.alarm or old.alarm)
             if old is None or not _says_the_same(old, stamped):
                 counting[anchor.key] = stamped
                 new.append(stamped)

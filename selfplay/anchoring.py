@@ -113,13 +113,13 @@ class Anchoring:
     def found_again(self, t: int, meta: Meta, alarms: Sequence[Alarm], cause: str) -> list[Anchor]:
         """The anchors that `ask_again` has come to; answers that are anchors already stay such."""
         places, scorer = suspected(alarms), meta.trusted.name
-        known = {anchor.text for anchor in read_anchors(self._ledger).anchors}
+        known = {anchor.key for anchor in read_anchors(self._ledger).anchors}
         groups = self._ledger.groups(t, SUSPECT)
         rows = [sorted(places[p]) for p in sorted(places)]
         flagged = suspects_from_groups(groups, rows, cause, scorer)
         answers = anchors_from_groups(self._ledger.groups(t, FRESH), scorer, contrasting=False)
         fresh = [replace(anchor, origin="suspect", alarm=cause) for anchor in answers]
-        return [anchor for anchor in [*flagged, *fresh] if anchor.text not in known]
+        return [anchor for anchor in [*flagged, *fresh] if anchor.key not in known]
 
     def judged_again(
         self, t: int, label: str, meta: Meta, groups: Sequence[Group]

@@ -85,8 +85,10 @@ def task_values(candidates: Candidates, tasks: int) -> Floats:
     tasks_P = required(candidates.tasks_P, "tasks_P", "categories")
     known_P = np.isfinite(candidates.scores_P)
     of_known, scores = tasks_P[known_P], candidates.scores_P[known_P]
-    totals_K = np.bincount(of_known, weights=scores, minlength=tasks)
-    return ratio(totals_K, np.bincount(of_known, minlength=tasks))
+    # Relative to the largest, so that the sums cannot overflow.
+    largest = float(np.abs(scores).max(initial=0.0)) or 1.0
+    totals_K = np.bincount(of_known, weights=scores / largest, minlength=tasks)
+    return ratio(totals_K, np.bincount(of_known, minlength=tasks)) * largest
 
 
 def task_sequence(logits_K: Floats, room_K: IntArray, k: int, rng: np.random.Generator) -> IntArray:

@@ -6,9 +6,9 @@ round, and its evaluations. A run then takes
 
     start + round 0 + R · round + E · evaluation + the last evaluation
 
-with R rounds (fewer under a budget of tokens, at the second round's tokens) and E evaluations
-between. Later rounds may be longer than the second: responses and archives grow, and reviews of the
-rubric come later. Times hold for as many runs at a time as they were taken with.
+with R rounds (fewer under a budget of tokens) and E evaluations between; tokens alike, by the mean
+of the two rounds. Later rounds may be longer than the second: responses and archives grow, and
+reviews of the rubric come later. Times hold for as many runs at a time as they were taken with.
 """
 
 from __future__ import annotations
@@ -138,10 +138,10 @@ def _scaled(cell: Cell, trial: Cell, left: int) -> ArmCost:
     with Ledger.open(trial.directory / LEDGER, read_only=True) as ledger:
         part = _Part(ledger.costs())
         last = ledger.last_round()
-        generated = sum(m.value for m in ledger.metrics(GENERATED) if m.round == last)
+        counted = math.fsum(m.value for m in ledger.metrics(GENERATED) if m.round) / max(last, 1)
     rounds = config.rounds
-    if config.token_budget is not None and generated:
-        rounds = min(rounds, math.ceil(config.token_budget / generated))
+    if config.token_budget is not None and counted:
+        rounds = min(rounds, math.ceil(config.token_budget / counted))
     between = max((rounds - 1) // config.evaluation.every, 0)
     edge, edge_tokens = part.seconds(0, evaluating=True), part.tokens(0, ALL)
     usual = part.tokens(0, USUAL)
@@ -149,10 +149,11 @@ def _scaled(cell: Cell, trial: Cell, left: int) -> ArmCost:
     start = max((seconds_of(trial) or 0.0) - part.all_seconds, 0.0)
     evaluations = 1 + (rounds > 0) + between * share
     seconds = start + part.seconds(0, evaluating=False) + evaluations * edge
-    tokens = part.tokens(0, None) + (rounds > 0) * edge_tokens + between * usual
+    tokens = float(part.tokens(0, None)) + (rounds > 0) * edge_tokens + between * usual
     if last:
         seconds += rounds * part.seconds(last, evaluating=False)
-        tokens += rounds * (part.tokens(last, None) - part.tokens(last, ALL))
+        own = [part.tokens(t, None) - part.tokens(t, ALL) for t in range(1, last + 1)]
+        tokens += rounds * math.fsum(own) / len(own)
     return ArmCost(cell.arm, seconds, tokens, TIMED, left)
 
 

@@ -184,4 +184,4 @@ def test_what_is_no_constraint_is_refused_with_a_hint(constraints: str, message:
 def test_a_rubric_that_ships_is_called_by_its_name(name: str) -> None:
     meta = Meta(MetaConfig(judge=chosen("rubric", JUDGES), rubric=name))
     assert meta.rubric is not None
-    assert meta.rubric.name == name
+    assert meta.rubric.default.name == name

@@ -73,7 +73,7 @@ def test_a_runs_responses_become_the_anchors_that_its_verifier_would_make(
     }
     assert made.responses == len(known)
     assert made.anchors.anchors
-    assert all(known[a.text] == a.score and a.scorer == "verifier" for a in made.anchors.anchors)
+    assert all(known[a.key] == a.score and a.scorer == "verifier" for a in made.anchors.anchors)
     assert made.prompts == made.alike + len({a.prompt.id for a in made.anchors.anchors})
 
 
@@ -167,7 +167,7 @@ def test_counts_add_up_over_parts_and_scorers(tmp_path: Path) -> None:
     whole = whole.append([Anchor(asked[1], "b", 0.0, "verifier", "suspect", "long")])
     write_anchors(tmp_path / "anchors.jsonl", whole)
     counts = count_anchors(find_anchors(tmp_path / "anchors.jsonl"))
-    assert (counts.version, counts.anchors, counts.replaced, counts.mixed) == (3, 123, 1, 1)
+    assert (counts.version, counts.anchors, counts.replaced, counts.mixed) == (3, 123, 2, 1)
     for rows in (counts.parts, counts.scorers):
         assert sum(row.core for row in rows) == 120
         assert sum(row.suspects for row in rows) == 1

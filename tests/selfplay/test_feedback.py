@@ -317,7 +317,7 @@ def test_a_run_goes_on_with_what_it_took_in_however_it_stopped(run: Path, tmp_pa
     with Ledger.open(run / LEDGER, read_only=True) as ledger:
         assert ledger.ids_made_by("original") == originals
         found = read_anchors(ledger)
-    counting = {anchor.text: anchor.score for anchor in found.anchors}
+    counting = {anchor.key: anchor.score for anchor in found.anchors}
     texts = [group.responses[g].text for g in (a, b)]
     assert [counting[group.prompt.id, text] for text in texts] == [a, b]
 

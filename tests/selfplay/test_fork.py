@@ -36,7 +36,7 @@ def go_on(directory: Path, *overrides: str) -> list[str]:
         return [event.stage for event in play(game)]
 
 
-@pytest.mark.parametrize("t", range(ROUNDS + 1))
+@pytest.mark.parametrize("t", [0, 3, 4, ROUNDS])
 def test_a_fork_without_changes_ends_like_its_parent(t: int, parent: Path, tmp_path: Path) -> None:
     made = fork(parent, tmp_path / "fork", t)
     assert made.behind == {1: 1, 2: 2, 3: 3, 5: 1}.get(t, 0)
@@ -112,12 +112,8 @@ def test_a_directory_with_a_run_is_refused(parent: Path, tmp_path: Path) -> None
         fork(parent, tmp_path / "fork", 0)
 
 
-@pytest.mark.parametrize(
-    "override", ["prompts.count=9", "model.path=other", "meta.rubric=surface"]
-)
-def test_what_round_0_has_decided_is_refused(
-    override: str, parent: Path, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("override", ["prompts.count=9", "model.path=other", "meta.rubric=surface"])
+def test_what_round_0_has_decided_is_refused(override: str, parent: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="a fork has this from its parent"):
         fork(parent, tmp_path / "fork", 1, [override])
     assert not (tmp_path / "fork" / LEDGER).exists()

@@ -75,7 +75,7 @@ def _explained(shown: list[Shown], evidence: Evidence) -> list[Shown]:
 
 def _rollouts(evidence: Evidence) -> list[Shown]:
     """Everything that was scored, each response to a prompt once."""
-    trusted = {a.text: f"{a.score:g} by {a.scorer}" for a in evidence.anchors.anchors}
+    trusted = {a.key: f"{a.score:g} by {a.scorer}" for a in evidence.anchors.anchors}
     suspects = {(group, response) for group, response in evidence.suspects}
     found: dict[tuple[str, str], Shown] = {}
     for p, group in enumerate(evidence.rollouts):

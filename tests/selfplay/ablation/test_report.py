@@ -153,7 +153,7 @@ def test_a_dry_run_times_two_rounds_of_each_arm_and_plays_nothing(tmp_path: Path
     played = all_cells(path, tmp_path / "real")[:1]
     play_cell(played[0].game, played[0].directory, None, played[0].overrides)
     (real,) = forecast(played, workers=1).arms
-    assert eva["tokens"] == pytest.approx(real.tokens, rel=0.15)
+    assert eva["tokens"] == pytest.approx(real.tokens, rel=0.3)
 
 
 def test_arms_with_other_heldout_prompts_are_not_compared(tmp_path: Path) -> None:

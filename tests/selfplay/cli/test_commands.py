@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typer.testing import CliRunner, Result
 from selfplay.cli.main import app
 from selfplay.core.errors import ConfigError, DataError, LedgerError, ModelError
 from selfplay.data.prompts import PromptFileOptions, read_prompts
+from selfplay.ledger.schema import MIGRATIONS
 from tests.selfplay.small_runs import SMALL
 
 Call = Callable[..., Result]
@@ -52,12 +54,23 @@ def test_run_goes_on_from_the_run_directory_alone(tmp_path: Path) -> None:
     assert "finished, round 2 of 2" in result.output
 
 
+LATER = re.findall(r"CREATE (TABLE|INDEX) (\w+)", MIGRATIONS[3])
+"""What a run of an earlier release lacks."""
+
+
 def test_run_goes_on_with_a_run_of_the_first_release(run: Path, tmp_path: Path) -> None:
     directory = tmp_path / "old"
     shutil.copytree(run, directory)
     with sqlite3.connect(directory / "ledger.db", isolation_level=None) as connection:
         connection.execute("ALTER TABLE costs DROP COLUMN peak_bytes")
-        connection.execute("DROP TABLE archive")
+        for kind, name in (("TABLE", "archive"), *LATER):
+            connection.execute(f"DROP {kind} IF EXISTS {name}")
+        (found,) = connection.execute("SELECT value FROM run WHERE key = 'settings'").fetchone()
+        settings = json.loads(found)
+        for later in ("monitors", "review", "trusted", "trusted_rubric"):
+            del settings["meta"][later]
+        row = [json.dumps(settings)]
+        connection.execute("UPDATE run SET value = ? WHERE key = 'settings'", row)
         connection.execute("PRAGMA user_version=1")
     connection.close()
     assert "finished, round 4 of 4" in call("run", str(directory)).output

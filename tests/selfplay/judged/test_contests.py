@@ -27,8 +27,9 @@ def pairwise(first: float, swapped: float) -> list[Verdict]:
     ("first", "swapped", "decided"), [(0.9, 0.8, 1.0), (0.9, 0.3, 0.5), (0.2, 0.1, 0.0)]
 )
 def test_orders_that_disagree_are_a_tie(first: float, swapped: float, decided: float) -> None:
-    found = outcome(pairwise(first, swapped))
-    assert found == (decided, pytest.approx((first + swapped) / 2))
+    by_verdict, by_probability = outcome(pairwise(first, swapped))
+    assert by_verdict == decided
+    assert by_probability == pytest.approx((first + swapped) / 2)
 
 
 def test_of_a_judge_of_single_responses_the_higher_reward_wins() -> None:
