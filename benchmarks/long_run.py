@@ -8,7 +8,6 @@ policy. Left out, therefore: the trainer's memory.
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 import statistics
@@ -199,8 +198,7 @@ def table(config: RunConfig, ledger: Ledger, directory: Path) -> Game:
 
 
 def sample(game: Game, seconds: float, cpu: float) -> Sample:
-    """How things stand; garbage is collected first, so that what stays is measured."""
-    gc.collect()
+    """How things stand after the round."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     files = (game.directory / name for name in (LEDGER, f"{LEDGER}-wal"))
     return Sample(
