@@ -9,7 +9,7 @@ most prompts put what they are about, or all of it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -23,9 +23,9 @@ _PARTS: Mapping[str, Callable[[str], str]] = {
     "last_line": lambda text: text.strip().splitlines()[-1],
     "all": lambda text: text,
 }
-_UNITS: Mapping[str, Callable[[str], tuple[str, ...]]] = {
-    "characters": lambda text: tuple("".join(text.casefold().split())),
-    "words": lambda text: tuple(text.casefold().split()),
+_UNITS: Mapping[str, Callable[[str], Sequence[str]]] = {
+    "characters": lambda text: "".join(text.casefold().split()),
+    "words": lambda text: text.casefold().split(),
 }
 
 
@@ -59,8 +59,10 @@ def rearranges(text: str, prompt: Prompt, parameters: Material) -> float:
     Raises:
         DataError: the prompt has no such material.
     """
-    made, given = Counter(_UNITS[parameters.unit](text)), Counter(_material(prompt, parameters))
-    return 2.0 * (made & given).total() / (made.total() + given.total())
+    made = Counter(_UNITS[parameters.unit](text))
+    given = _counts(prompt.text, parameters.part, parameters.unit)
+    shared = sum(min(count, given[unit]) for unit, count in made.items() if unit in given)
+    return 2.0 * shared / (made.total() + given.total())
 
 
 def neighbours(text: str, prompt: Prompt, parameters: Order) -> float:
@@ -71,22 +73,28 @@ def neighbours(text: str, prompt: Prompt, parameters: Order) -> float:
     Raises:
         DataError: the prompt has no such material.
     """
-    given = _material(prompt, parameters)
-    pairs = set(pairwise(given[::-1] if parameters.reverse else given))
-    made = list(pairwise(_UNITS[parameters.unit](text)))
-    return sum(pair in pairs for pair in made) / len(made) if made else 0.0
+    pairs = _pairs(prompt.text, parameters.part, parameters.unit, parameters.reverse)
+    made = _UNITS[parameters.unit](text)
+    return sum(map(pairs.__contains__, pairwise(made))) / (len(made) - 1) if len(made) > 1 else 0.0
 
 
-def _material(prompt: Prompt, parameters: Material) -> tuple[str, ...]:
-    return _units_of(prompt.text, parameters.part, parameters.unit)
-
-
-@lru_cache(maxsize=1024)
-def _units_of(text: str, part: str, unit: str) -> tuple[str, ...]:
-    """The units of a prompt's part, which all of its responses are compared with."""
+def _material(text: str, part: str, unit: str) -> Sequence[str]:
     if not text.strip():
         raise DataError("the prompt is empty: there is nothing to compare a response with")
     return _UNITS[unit](_PARTS[part](text))
+
+
+@lru_cache(maxsize=1024)
+def _counts(text: str, part: str, unit: str) -> Counter[str]:
+    """How often each unit is in the part of a prompt, with which all its responses are compared."""
+    return Counter(_material(text, part, unit))
+
+
+@lru_cache(maxsize=1024)
+def _pairs(text: str, part: str, unit: str, reverse: bool) -> frozenset[tuple[str, str]]:
+    """The neighbours in the part of a prompt, in its order or in the opposite one."""
+    given = _material(text, part, unit)
+    return frozenset(pairwise(given[::-1] if reverse else given))
 
 
 ROWS: Mapping[str, CheckRow] = {
