@@ -26,6 +26,7 @@ EXTRAS = {
     "ray": "generation and judging on several machines",
     "quantized": "4-bit and 8-bit bases under LoRA, on CUDA",
     "embed": "embeddings without a network: similarity gates and diversity",
+    "browser": "the tests of report pages, in Chromium",
     "track": "metrics to TensorBoard, W&B and Trackio",
 }
 """Extras for users, and what each gives."""
