@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 
 from creator import shelf, yields
-from creator.choosers.chooser import Chooser, arms_of
+from creator.choosers.chooser import Arms, Chooser, arms_of
+from creator.cohorts import Cohorts
 from creator.config import CreatorConfig, weight_of
 from creator.difficulty import mean_difficulty
 from creator.gates import Gate, Heldout, admit
@@ -24,7 +25,7 @@ from creator.samplers.candidates import Sampler
 from creator.samplers.replay import replays
 from creator.shelf import Shelf
 from creator.surroundings import Surroundings, Turn
-from creator.yields import Cohort, Judged, Yields, operator_metrics
+from creator.yields import Judged, Yields, operator_metrics
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Composition, Group, Now, Prompt, Rejection
 
@@ -216,12 +217,13 @@ class Creator:
     ) -> tuple[dict[str, Prompt], list[Rejection]]:
         """Up to `wanted` admitted children by id, the parents taking turns, and the rejections."""
         self._surroundings.parents = parents
+        arms = self._arms(now)
         children: dict[str, Prompt] = {}
         rejections: list[Rejection] = []
         for attempt in range(self._config.attempts if parents else 0):
             missing = wanted - len(children)
             turns = [parents[(len(children) + i) % len(parents)] for i in range(missing)]
-            for birth in self._gated(self._offspring(turns, now, seed.at(attempt))):
+            for birth in self._gated(self._offspring(turns, arms, now, seed.at(attempt))):
                 child, reason = birth.child, birth.reason
                 if child is not None and (child.id in children or child.id in asked):
                     child, reason = None, "duplicate"
@@ -233,11 +235,16 @@ class Creator:
                         self._surroundings.archive.note(child)
         return children, rejections
 
-    def _offspring(self, parents: Sequence[Prompt], now: Now, seed: Seed) -> list[Birth]:
-        """One attempt at a child for each parent, in their order."""
+    def _arms(self, now: Now) -> Arms:
+        """The operators, with what they brought."""
         names = [named.name for named in self._operators]
         weights = [named.weight for named in self._operators]
-        arms = arms_of(names, weights, self._cohorts(now))
+        return arms_of(names, weights, self._cohorts(now))
+
+    def _offspring(
+        self, parents: Sequence[Prompt], arms: Arms, now: Now, seed: Seed
+    ) -> list[Birth]:
+        """One attempt at a child for each parent, in their order."""
         picks = self._choose(arms, len(parents), seed.at("operators").numpy())
         births: list[Birth | None] = [None] * len(parents)
         for k, named in enumerate(self._operators):
@@ -247,12 +254,13 @@ class Creator:
                 births[i] = born(named.name, parents[i], child, now)
         return [birth for birth in births if birth is not None]
 
-    def _cohorts(self, now: Now) -> Sequence[Cohort]:
+    def _cohorts(self, now: Now) -> Cohorts:
         """What the operators have brought in the rounds before, where the choice rests on it.
 
         A run that goes on has to read all its groups again for that.
         """
-        return self._yields.until(now.round - 1) if self._config.chooser.name != "fixed" else []
+        fixed = self._config.chooser.name == "fixed"
+        return Cohorts() if fixed else self._yields.until(now.round - 1)
 
     def _gated(self, births: Sequence[Birth]) -> list[Birth]:
         """The births, a child that a gate turns down replaced by the reason."""

@@ -13,12 +13,13 @@ child, and a child is its last operator's alone, whatever made its parents.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import numpy as np
 
+from creator.cohorts import NONE, Cohorts, Yield
 from creator.estimators.evidence import padded
 from creator.estimators.learnability import outcomes
 from creator.estimators.moments import means, variances
@@ -27,43 +28,6 @@ from selfplay.core.types import Group, Prompt, Rejection
 GIVEN = frozenset({"original", "heldout", "imported"})
 """What lineage calls prompts that no operator made."""
 
-
-@dataclass(frozen=True)
-class Yield:
-    """What became of an operator's attempts."""
-
-    tried: int = 0
-    """Attempts: children, and the rejections in their place."""
-    admitted: int = 0
-    judged: int = 0
-    """Children whose first group tells: two or more of its responses have a reward."""
-    learnable: int = 0
-    """Of those judged: some responses succeeded and some failed."""
-    solved_later: int = 0
-    """Below the bar in their first group, and not in one of a later round."""
-    informativeness: float = 0.0
-    """Sum over the judged of p(1 − p) of their first success rate, unbiased: at most 0.5 each."""
-
-    def __add__(self, other: Yield) -> Yield:
-        return Yield(
-            self.tried + other.tried,
-            self.admitted + other.admitted,
-            self.judged + other.judged,
-            self.learnable + other.learnable,
-            self.solved_later + other.solved_later,
-            self.informativeness + other.informativeness,
-        )
-
-    @property
-    def trials(self) -> int:
-        """Attempts of which it is known how they ended: all but children without a judgement."""
-        return self.tried - (self.admitted - self.judged)
-
-
-NONE = Yield()
-
-Cohort: TypeAlias = Mapping[str, Yield]
-"""What was born, or turned down, in one round: by operator, those that were tried."""
 
 Judged: TypeAlias = Callable[[int], Sequence[Group]]
 """From a round to its judged groups: those trained on, and those asked for estimates."""
@@ -103,12 +67,12 @@ class Yields:
         """
         self._archive, self._judged = archive, judged
         self._success, self._bar = success, bar
-        self._cohorts: list[dict[str, Yield]] = []
+        self._cohorts = Cohorts()
         self._unjudged: dict[str, Born] = {}
         self._unsolved: dict[str, Born] = {}
 
-    def until(self, t: int) -> list[Cohort]:
-        """The cohorts of the rounds 1 to `t`, as round `t` left them.
+    def until(self, t: int) -> Cohorts:
+        """The cohorts of the rounds 1 to `t`, as round `t` left them; a later round changes them.
 
         Raises:
             ValueError: a later round was asked for before, and what it added is not taken back.
@@ -118,7 +82,7 @@ class Yields:
         for later in range(len(self._cohorts) + 1, t + 1):
             prompts, rejections = self._archive.composition(later), self._archive.rejections(later)
             self._fold(later, prompts, rejections, self._judged(later))
-        return list(self._cohorts)
+        return self._cohorts
 
     def _fold(
         self,
@@ -150,8 +114,7 @@ class Yields:
         self._unsolved |= failed
 
     def _count(self, born: Born, more: Yield) -> None:
-        cohort = self._cohorts[born.round - 1]
-        cohort[born.operator] = cohort[born.operator] + more
+        self._cohorts.add(born.round - 1, born.operator, more)
 
 
 def children(t: int, prompts: Iterable[Prompt]) -> list[Prompt]:
@@ -173,20 +136,11 @@ def attempts(
     return found
 
 
-def totals(cohorts: Iterable[Cohort]) -> dict[str, Yield]:
-    """The sum of the cohorts, by operator."""
-    found: dict[str, Yield] = {}
-    for cohort in cohorts:
-        for name, counted in cohort.items():
-            found[name] = found.get(name, NONE) + counted
-    return found
-
-
 def operator_metrics(
     t: int,
     prompts: Iterable[Prompt],
     rejections: Iterable[Rejection],
-    cohorts: Iterable[Cohort],
+    cohorts: Cohorts,
     operators: Iterable[str] = (),
 ) -> dict[str, float]:
     """Running totals as round `t` is composed: `operator/<name>/tried` and so on.
@@ -198,8 +152,9 @@ def operator_metrics(
         cohorts: of the rounds before.
         operators: names that are listed even if they were never tried.
     """
-    found = dict.fromkeys(operators, NONE)
-    found |= totals([*cohorts, attempts(t, prompts, rejections)])
+    found = dict.fromkeys(operators, NONE) | cohorts.totals()
+    for operator, counted in attempts(t, prompts, rejections).items():
+        found[operator] = found.get(operator, NONE) + counted
     return {
         f"operator/{name}/{what}": float(getattr(found[name], what))
         for name in sorted(found)

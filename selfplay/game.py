@@ -200,7 +200,7 @@ def refill(game: Game, t: int) -> Iterator[Progress]:
         yield from game.rollouts.answer(t, TRAIN, "train", asked)
         yield from game.rollouts.baselines(t, BASELINE, asked)
         yield from score(game, t)
-        added = sum(int(m.value) for m in game.ledger.metrics("refilled") if m.round == t)
+        added = sum(int(m.value) for m in game.ledger.metrics("refilled", since=t) if m.round == t)
         groups = game.ledger.groups(t, TRAIN)
         lacking = len(groups) - added - sum(map(is_mixed, groups))
         if lacking and k < game.config.solver.refill:

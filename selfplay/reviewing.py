@@ -223,8 +223,8 @@ class Reviewing:
         since = self._history.adopted
         rewards = [
             (m.value - low) / (high - low) if math.isfinite(high - low) else m.value
-            for m in self._ledger.metrics("reward")
-            if m.stage == "judge" and since < m.round <= t
+            for m in self._ledger.metrics("reward", since=since + 1)
+            if m.stage == "judge" and m.round <= t
         ]
         situation = Situation(
             round=t,
@@ -348,8 +348,8 @@ class Reviewing:
     def _state(self, t: int) -> dict[str, list[float]]:
         """Metrics of the latest rounds' training, oldest first."""
         found: dict[str, list[float]] = {}
-        for metric in self._ledger.metrics():
-            if metric.stage in _TRAINING and t - _STATE_ROUNDS < metric.round <= t:
+        for metric in self._ledger.metrics(since=t - _STATE_ROUNDS + 1):
+            if metric.stage in _TRAINING and metric.round <= t:
                 found.setdefault(f"{metric.stage}/{metric.name}", []).append(metric.value)
         return found
 

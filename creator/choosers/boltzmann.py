@@ -38,13 +38,13 @@ def boltzmann(options: BoltzmannOptions) -> Chooser:
 
 def values(arms: Arms, rate: float) -> FloatArray:
     """Q of each operator; NaN of one without evidence. Shape (K,)."""
-    values_K = np.full(len(arms.weights_K), np.nan)
-    for rewards_K in ratio(arms.informativeness_TK, arms.trials_TK):
-        learned_K = np.where(
-            np.isfinite(values_K), rate * rewards_K + (1.0 - rate) * values_K, rewards_K
-        )
-        values_K = np.where(np.isfinite(rewards_K), learned_K, values_K)
-    return values_K
+    rewards_TK = ratio(arms.informativeness_TK, arms.trials_TK)
+    known_TK = np.isfinite(rewards_TK)
+    newer_TK = np.maximum(known_TK[::-1].cumsum(axis=0)[::-1] - 1, 0)
+    first_TK = known_TK & (known_TK.cumsum(axis=0) == 1)
+    kept_TK = np.where(first_TK, 1.0, rate) * (1.0 - rate) ** newer_TK
+    sums_K = np.where(known_TK, kept_TK * rewards_TK, 0.0).sum(axis=0)
+    return np.where(known_TK.any(axis=0), sums_K, np.nan)
 
 
 def shares(weights_K: FloatArray, values_K: FloatArray, options: BoltzmannOptions) -> FloatArray:

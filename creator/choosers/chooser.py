@@ -13,8 +13,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from creator.cohorts import Cohorts
 from creator.estimators.moments import FloatArray
-from creator.yields import NONE, Cohort
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,20 +34,15 @@ Chooser: TypeAlias = Callable[[Arms, int, np.random.Generator], NDArray[np.intp]
 """`choose(arms, count, rng)`: the operator of each of `count` parents, as positions among K."""
 
 
-def arms_of(names: Sequence[str], weights: Sequence[float], cohorts: Sequence[Cohort]) -> Arms:
+def arms_of(names: Sequence[str], weights: Sequence[float], cohorts: Cohorts) -> Arms:
     """The operators as arms.
 
     Those of one name, which lineage cannot tell apart, share what it brought.
     """
-    shape = (len(cohorts), len(names))
-    past = [[cohort.get(name, NONE) for name in names] for cohort in cohorts]
-
-    def column(values: list[list[float]]) -> FloatArray:
-        return np.array(values, dtype=np.float64).reshape(shape)
-
+    past = cohorts.columns(names)
     return Arms(
         np.array(weights, dtype=np.float64),
-        column([[counted.trials for counted in row] for row in past]),
-        column([[counted.learnable for counted in row] for row in past]),
-        column([[counted.informativeness for counted in row] for row in past]),
+        past["tried"] - (past["admitted"] - past["judged"]),
+        past["learnable"],
+        past["informativeness"],
     )

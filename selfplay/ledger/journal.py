@@ -8,6 +8,15 @@ from selfplay.ledger.codec import from_number, number
 from selfplay.ledger.database import Database
 from selfplay.ledger.entries import CostEntry, EndingEntry, MetricEntry, StageRecord, UsageEntry
 
+_OLDEST = (
+    "SELECT round, value FROM metrics WHERE name = ? AND stage = ? AND round <= ? "
+    "AND value IS NOT NULL ORDER BY round LIMIT ?"
+)
+_NEWEST = (
+    "SELECT round, value FROM metrics WHERE name = ? AND stage = ? AND round <= ? "
+    "AND value IS NOT NULL ORDER BY round DESC LIMIT ?"
+)
+
 
 def add_stage(database: Database, record: StageRecord) -> None:
     """Writes a stage's row and its metrics."""
@@ -26,14 +35,35 @@ def stages(database: Database) -> list[tuple[int, str]]:
     return [(t, stage) for t, stage in rows]
 
 
-def metrics(database: Database, name: str | None) -> list[MetricEntry]:
-    """The numbers called `name` (None: all), by round."""
-    columns, order = "SELECT round, stage, name, value FROM metrics", "ORDER BY round, stage, name"
+def metrics(database: Database, name: str | None, since: int = 0) -> list[MetricEntry]:
+    """The numbers called `name` (None: all) from round `since` on, by round."""
+    columns = "SELECT round, stage, name, value FROM metrics WHERE round >= ?"
+    order = "ORDER BY round, stage, name"
     if name is None:
-        rows = database.rows(f"{columns} {order}")
+        rows = database.rows(f"{columns} {order}", since)
     else:
-        rows = database.rows(f"{columns} WHERE name = ? {order}", name)
+        rows = database.rows(f"{columns} AND name = ? {order}", since, name)
     return [MetricEntry(t, stage, called, from_number(value)) for t, stage, called, value in rows]
+
+
+def known(
+    database: Database, stage: str, name: str, last: int, count: int, newest: bool
+) -> list[tuple[int, float]]:
+    """The newest or the oldest `count` numbers up to round `last`, with their rounds."""
+    query = _NEWEST if newest else _OLDEST
+    found = database.rows(query, name, stage, last, count)
+    return sorted((t, float(value)) for t, value in found)
+
+
+def highest(database: Database, stage: str, name: str, last: int) -> float | None:
+    """The highest number up to round `last`; None without any."""
+    found = database.rows(
+        "SELECT max(value) FROM metrics WHERE name = ? AND stage = ? AND round <= ?",
+        name,
+        stage,
+        last,
+    )
+    return None if found[0][0] is None else float(found[0][0])
 
 
 def stage_metrics(database: Database, t: int, stage: str) -> dict[str, float]:

@@ -193,9 +193,21 @@ class Ledger:
         """The last round whose `record` stage is done; 0 if there is none."""
         return self._count("SELECT coalesce(max(round), 0) FROM stages WHERE stage = 'record'")
 
-    def metrics(self, name: str | None = None) -> list[MetricEntry]:
-        """The numbers of all stages, or those called `name`, by round."""
-        return journal.metrics(self._database, name)
+    def metrics(self, name: str | None = None, since: int = 0) -> list[MetricEntry]:
+        """The numbers of all stages, or those called `name`, from round `since` on, by round."""
+        return journal.metrics(self._database, name, since)
+
+    def oldest(self, stage: str, name: str, last: int, count: int) -> list[tuple[int, float]]:
+        """Rounds and values of the first `count` up to round `last`; NaN is left out."""
+        return journal.known(self._database, stage, name, last, count, newest=False)
+
+    def newest(self, stage: str, name: str, last: int, count: int) -> list[tuple[int, float]]:
+        """Rounds and values of the last `count` up to round `last`, by round; NaN is left out."""
+        return journal.known(self._database, stage, name, last, count, newest=True)
+
+    def highest(self, stage: str, name: str, last: int) -> float | None:
+        """The highest value up to round `last`; None without any."""
+        return journal.highest(self._database, stage, name, last)
 
     def total(self, name: str, last: int) -> float:
         """The sum of the numbers called `name` of all stages up to round `last`."""
@@ -249,6 +261,15 @@ class Ledger:
         """What all costs of one role took together."""
         query = "SELECT coalesce(sum(seconds), 0.0) FROM costs WHERE role = ?"
         return float(self._database.rows(query, role)[0][0])
+
+    def seconds_before(self, role: str, other: str) -> float:
+        """What the costs of one role took in the rounds before the first cost of another."""
+        query = "SELECT min(round) FROM costs WHERE role = ?"
+        first = self._database.rows(query, other)[0][0]
+        if first is None:
+            return self.seconds(role)
+        query = "SELECT coalesce(sum(seconds), 0.0) FROM costs WHERE role = ? AND round < ?"
+        return float(self._database.rows(query, role, first)[0][0])
 
     def add_usages(self, t: int, stage: str, role: str, spent: Sequence[Spent]) -> None:
         """Notes what a piece of work took of models behind servers (`metering`)."""

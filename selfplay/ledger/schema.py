@@ -235,6 +235,7 @@ CREATE TABLE endings (
     lifted INTEGER NOT NULL             -- the run has gone on since
 );
 CREATE INDEX metrics_by_name ON metrics (name, round, value);
+CREATE INDEX costs_by_role ON costs (role, round, seconds);
 """
 
 MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)

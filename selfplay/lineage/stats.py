@@ -16,7 +16,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from creator.yields import Yield, Yields, totals
+from creator.cohorts import Yield
+from creator.yields import Yields
 from selfplay.core.types import Group, Prompt, Rejection
 from selfplay.ledger import census, pool
 from selfplay.ledger.census import Born, RoundCount, Trained, Turned
@@ -144,7 +145,7 @@ def _operators(database: Database, success: float, bar: float) -> dict[str, Yiel
     """Round by round, so that no more than one round's prompts are in memory."""
     past = _Past(database)
     cohorts = Yields(past, past.judged, success, bar).until(census.last_round(database))
-    return dict(sorted(totals(cohorts).items()))
+    return dict(sorted(cohorts.totals().items()))
 
 
 def _tasks(born: Sequence[Born], trained: Sequence[Trained]) -> list[TaskCount]:

@@ -39,7 +39,7 @@ def spent_tokens(ledger: Ledger, t: int) -> int:
 
 def spent_hours(ledger: Ledger) -> float:
     """Of all processes so far; for rounds of releases that kept no clock, those of their stages."""
-    return max(ledger.seconds(WALL), ledger.seconds("stage")) / 3600
+    return (ledger.seconds(WALL) + ledger.seconds_before("stage", WALL)) / 3600
 
 
 def spent_money(ledger: Ledger) -> float | None:

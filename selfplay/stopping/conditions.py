@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from creator.diversity import distinct_ngrams, effective_clusters, embedding_spread
 from selfplay.core.types import Prompt
-from selfplay.ledger.entries import AlarmEntry, MetricEntry
+from selfplay.ledger.entries import AlarmEntry
 from selfplay.stopping.options import AlarmOptions, DiversityOptions, PlateauOptions
 
 Embed: TypeAlias = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -29,8 +29,14 @@ Embed: TypeAlias = Callable[[Sequence[str]], NDArray[np.float32]]
 class Course(Protocol):
     """How the run has gone: its ledger."""
 
-    def metrics(self, name: str | None = None) -> list[MetricEntry]:
-        """The numbers of all stages called `name`, by round."""
+    def oldest(self, stage: str, name: str, last: int, count: int) -> list[tuple[int, float]]:
+        """Rounds and values of a metric's first `count` up to round `last`, without NaN."""
+
+    def newest(self, stage: str, name: str, last: int, count: int) -> list[tuple[int, float]]:
+        """Rounds and values of the last `count`, by round."""
+
+    def highest(self, stage: str, name: str, last: int) -> float | None:
+        """The highest value up to round `last`; None without any."""
 
     def alarms(self) -> list[AlarmEntry]:
         """All alarms, oldest first."""
@@ -60,13 +66,15 @@ class Plateau:
     def reason(self, course: Course, t: int) -> str:
         """As `Condition.reason`."""
         options = self._options
-        values = series(course, "evaluate", options.metric, t - 1)
-        before, newest = values[: -options.evaluations], values[-options.evaluations :]
-        if not before or max(newest) >= max(before) + options.gain:
+        place = "evaluate", options.metric
+        newest = course.newest(*place, t - 1, options.evaluations)
+        before = course.highest(*place, newest[0][0] - 1) if newest else None
+        best = max((value for _, value in newest), default=math.nan)
+        if before is None or best >= before + options.gain:
             return ""
         return (
             f"{options.metric} has not risen by {options.gain:g} in {options.evaluations} "
-            f"evaluations: {max(newest):.3f} at best, {max(before):.3f} before"
+            f"evaluations: {best:.3f} at best, {before:.3f} before"
         )
 
 
@@ -94,16 +102,17 @@ class Diversity:
     def reason(self, course: Course, t: int) -> str:
         """As `Condition.reason`."""
         options = self._options
-        values = series(course, "conclude", self._name, t)
-        first, newest = values[: options.rounds], values[-options.rounds :]
-        if len(values) < 2 * options.rounds:
+        place = "conclude", self._name, t, options.rounds
+        first, newest = course.oldest(*place), course.newest(*place)
+        if len(newest) < options.rounds or first[-1][0] >= newest[0][0]:
             return ""
-        usual = sum(first) / len(first)
-        if max(newest) >= options.share * usual:
+        usual = sum(value for _, value in first) / len(first)
+        most = max(value for _, value in newest)
+        if most >= options.share * usual:
             return ""
         return (
             f"{self._name} has been below {options.share:g} of its first value for "
-            f"{options.rounds} rounds: {max(newest):.3f} at most, {usual:.3f} at first"
+            f"{options.rounds} rounds: {most:.3f} at most, {usual:.3f} at first"
         )
 
 
@@ -131,12 +140,3 @@ class Alarmed:
             return ""
         times = f" {options.rounds} rounds in a row" if options.rounds > 1 else ""
         return f"alarm{times}, last in round {alarms[-1].round}: {alarms[-1].text}"
-
-
-def series(course: Course, stage: str, name: str, last: int) -> list[float]:
-    """One metric of one stage up to round `last`, oldest first, without what is NaN."""
-    return [
-        metric.value
-        for metric in course.metrics(name)
-        if metric.stage == stage and metric.round <= last and not math.isnan(metric.value)
-    ]

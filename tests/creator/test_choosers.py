@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pytest
 
+from creator.choosers import chooser as choosers
 from creator.choosers.boltzmann import shares, values
-from creator.choosers.chooser import Arms, Chooser, arms_of
+from creator.choosers.chooser import Arms, Chooser
 from creator.choosers.thompson import posterior
+from creator.cohorts import Cohort, Cohorts, Yield
 from creator.tables.choosers import ROWS, BoltzmannOptions, ThompsonOptions
-from creator.yields import Cohort, Yield
 from selfplay.core.components import chosen
 from selfplay.core.errors import ConfigError
 from selfplay.core.seeding import Seed
@@ -22,6 +23,10 @@ BANDITS = pytest.mark.parametrize("name", ["thompson", "boltzmann"])
 def chooser(name: str) -> Chooser:
     made: Chooser = chosen(name, ROWS).build()
     return made
+
+
+def arms_of(names: Sequence[str], weights: Sequence[float], past: Iterable[Cohort]) -> Arms:
+    return choosers.arms_of(names, weights, Cohorts(past))
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from creator.yields import NONE, Yield, Yields, operator_metrics, totals
+from creator.cohorts import NONE, Cohorts, Yield
+from creator.yields import Yields, operator_metrics
 from selfplay.core.types import Group, Lineage, Prompt, Purpose, Rejection, Response, Verdict, user
 from selfplay.labels import ESTIMATE, TRAIN
 from selfplay.ledger import Ledger
@@ -51,7 +52,7 @@ class Shelf:
 
 
 def until(shelf: Shelf, t: int) -> dict[str, Yield]:
-    return totals(Yields(shelf, shelf.judged).until(t))
+    return Yields(shelf, shelf.judged).until(t).totals()
 
 
 def test_attempts_are_children_and_rejections_together() -> None:
@@ -99,7 +100,7 @@ def test_a_child_that_failed_and_succeeds_in_a_later_round_is_solved_later() -> 
     yields = Yields(shelf, shelf.judged)
     assert yields.until(2)[0]["harder"].solved_later == 0
     assert yields.until(3)[0]["harder"].solved_later == 1
-    assert totals(yields.until(4))["harder"].solved_later == 1
+    assert yields.until(4).totals()["harder"].solved_later == 1
 
 
 def test_a_child_that_was_solved_at_once_is_not_solved_later() -> None:
@@ -145,7 +146,7 @@ def test_a_round_is_counted_once_however_often_it_is_asked_for() -> None:
     yields.until(1)
     yields.until(2)
     again = [dict(cohort) for cohort in yields.until(3)]
-    assert again == yields.until(3) == Yields(shelf, shelf.judged).until(3)
+    assert again == list(yields.until(3)) == list(Yields(shelf, shelf.judged).until(3))
     assert set(shelf.read.values()) == {2}
 
 
@@ -160,7 +161,7 @@ def test_an_earlier_round_cannot_be_asked_for_again() -> None:
 
 
 def test_metrics_are_running_totals_and_list_untried_operators() -> None:
-    cohorts = [{"harder": Yield(3, 2, 2, 1, 1, 0.25)}]
+    cohorts = Cohorts([{"harder": Yield(3, 2, 2, 1, 1, 0.25)}])
     prompts = [child("new", "harder", 2)]
     rejections = [Rejection("harder", "parent", "duplicate")]
     found = operator_metrics(2, prompts, rejections, cohorts, ["harder", "fresh"])
@@ -189,7 +190,7 @@ def test_a_real_run_counts_what_its_ledger_holds(tmp_path: Path) -> None:
         whole = Yields(ledger, judged).until(3)
         stepwise = Yields(ledger, judged)
         steps = [[dict(cohort) for cohort in stepwise.until(t)] for t in (1, 2, 3)]
-        assert steps[-1] == whole
+        assert steps[-1] == list(whole)
         born = [
             p.lineage.operator
             for t in (2, 3)
@@ -203,7 +204,7 @@ def test_a_real_run_counts_what_its_ledger_holds(tmp_path: Path) -> None:
             for g in ledger.groups(t, TRAIN)
             if g.prompt.lineage.round == t and len(set(g.rewards.tolist())) > 1
         )
-    found = totals(whole)
+    found = whole.totals()
     assert len(born) > 4
     assert {name: counted.tried for name, counted in found.items()} == dict(tried)
     assert {name: found[name].admitted for name in set(born)} == dict(Counter(born))

@@ -122,8 +122,9 @@ def test_hours_are_those_of_the_clock_and_of_stages_without_one(ledger: Ledger) 
     ledger.add_cost(1, "attempt", "stage", 7200.0)
     ledger.add_cost(1, "train", "generate", 7000.0)
     assert spent_hours(ledger) == 2.0
+    ledger.add_cost(2, "attempt", "stage", 9000.0)
     ledger.add_cost(2, "record", WALL, 10800.0)
-    assert spent_hours(ledger) == 3.0
+    assert spent_hours(ledger) == 5.0
 
 
 def test_money_that_is_not_known_is_not_zero(ledger: Ledger) -> None:
