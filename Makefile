@@ -11,7 +11,7 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-com
 TORCH := $(shell sed -n 's/^torch==//p' requirements.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench clean
+.PHONY: help setup run test check bench docs clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1  \2/p' Makefile
@@ -33,8 +33,12 @@ bench: $(STAMP) ## run every benchmark and render docs/results.md
 	@$(BIN)/python -m benchmarks --all
 	@$(BIN)/python -m benchmarks --render
 
+docs: $(STAMP) ## build the documentation as a site, into site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html, or, to search as well: $(BIN)/python -m http.server -d site"
+
 clean: ## remove .venv and what tools left behind (runs are kept)
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements.lock pyproject.toml

@@ -122,6 +122,7 @@ class CreatorConfig:
     sampler: Any = component("proportional", SAMPLERS)
     """`thompson` draws by the outcomes that the estimator remembers, as `posterior` does."""
     operators: Any = components(("harder", "easier", "sideways", "fresh"), OPERATORS)
+    """How a parent becomes a child; one of them is drawn for each child."""
     chooser: Any = component("fixed", CHOOSERS)
     """How an operator is chosen for a parent: by the weights alone, or by what each has brought."""
     rewriter: Any = component("policy", REWRITERS)

@@ -93,10 +93,13 @@ class RewardModelOptions:
     mean: float = 0.0
     """The reward is (score - mean) / std: what the scores of trusted responses have."""
     std: float = 1.0
+    """What the difference from `mean` is divided by."""
     squash: bool = False
     """Pass the reward through the logistic function, to lie in [0, 1]."""
     dtype: str = "float32"
+    """Of the weights, by torch's name."""
     device: str = "auto"
+    """`cpu`, `cuda` or `auto`: CUDA where there is one."""
     batch_tokens: int = 16384
     """Tokens, padding included, that are scored at once."""
 
@@ -149,6 +152,7 @@ class Constraint:
     """A judge whose verdict a response has to pass, whatever its reward."""
 
     judge: Choice = component("verifier", JUDGES)
+    """What gives the score that decides."""
     name: str = ""
     """What a violation is called; the judge's name when empty."""
     threshold: float = 1.0
@@ -218,7 +222,9 @@ class MetaConfig:
     trusted_rubric: str = ""
     """A rubric of the trusted judge's own, where it reads one; it never changes."""
     monitors: MonitoringOptions = field(default_factory=MonitoringOptions)
+    """What watches the responses, and when it raises an alarm."""
     review: ReviewOptions = field(default_factory=ReviewOptions)
+    """When the rubric is reviewed, and by whom."""
 
     def check(self, where: str) -> None:
         """Refuses constraints that could not be told apart.

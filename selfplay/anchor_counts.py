@@ -62,7 +62,11 @@ def find_anchors(place: Path) -> AnchorSet:
 
 
 def count_anchors(anchors: AnchorSet) -> Counts:
-    """Counts them."""
+    """Counts anchors.
+
+    Returns:
+        How many there are and how many pairs they make, by part and by scorer.
+    """
     parts = {name: anchors.part(name) for name in SHARES}
     prompts = [own for part in parts.values() for own in part.by_prompt]
     counting = sum(map(len, prompts))

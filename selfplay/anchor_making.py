@@ -62,6 +62,12 @@ class Made:
     alike: int
     """Prompts left out, since no response of theirs is better than another."""
 
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`: the anchors are counted."""
+        counts = {name: value for name, value in vars(self).items() if name != "anchors"}
+        there = {"version": self.anchors.version, "anchors": len(self.anchors.anchors)}
+        return {**there, **counts, "missing": dict(self.missing)}
+
 
 def groups_of_run(directory: Path, label: str, rounds: tuple[int, int]) -> list[Group]:
     """The groups of a run under a label, in some rounds.
@@ -117,6 +123,9 @@ def make_anchors(
         scorer: what the judge is called in the anchors; its name when empty.
         contrasting: leave out prompts of which no response is better than another.
         limit: prompts at most, evenly out of all; 0 for all of them.
+
+    Returns:
+        All that the file holds now, and what came of the responses.
 
     Raises:
         ConfigError: the judge asks for the live policy, which there is not.

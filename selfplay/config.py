@@ -69,6 +69,9 @@ def load_config(
         overrides: `key=value` each.
         root: the dataclass to fill.
 
+    Returns:
+        The configuration, its values as plain data, and where each of them comes from.
+
     Raises:
         ConfigError: a file is missing or malformed, a key or component is unknown, a value is
             missing or has the wrong type, or values do not go together.

@@ -38,9 +38,14 @@ class Cost:
 
 
 def costs(directory: Path) -> list[Cost]:
-    """By role, model and server, in the order in which they were first asked; the total last.
+    """What a run took of model servers.
 
-    Empty for a run that asked no server.
+    Args:
+        directory: the run's; it may be live.
+
+    Returns:
+        Sums by role, model and server, in the order in which they were first asked; the total last.
+        Empty for a run that asked no server.
 
     Raises:
         LedgerError: there is no readable ledger.

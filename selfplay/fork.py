@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from selfplay.config import Loaded, differences, load_values
-from selfplay.core.errors import ConfigError
+from selfplay.core.errors import ConfigError, LedgerError
 from selfplay.ledger import Ledger
 from selfplay.paths import CREATOR, LEDGER, POLICY
 from selfplay.policies import writing
@@ -52,6 +52,10 @@ class Forked:
     behind: int
     """Learning stages that the run learns again when it begins."""
 
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {**vars(self), "directory": str(self.directory)}
+
 
 def fork(parent: Path, out: Path, t: int | None = None, overrides: Sequence[str] = ()) -> Forked:
     """Makes the run directory `out` from the run in `parent`, which may be live.
@@ -62,6 +66,9 @@ def fork(parent: Path, out: Path, t: int | None = None, overrides: Sequence[str]
         t: a recorded round; None: the last one.
         overrides: `key=value` each, on the parent's configuration.
 
+    Returns:
+        Its directory and round, and the keys that were changed.
+
     Raises:
         LedgerError: there is no such round, or a run in `out`.
         ConfigError: an override is wrong, or changes what has been decided.
@@ -71,6 +78,7 @@ def fork(parent: Path, out: Path, t: int | None = None, overrides: Sequence[str]
         before = load_values(ledger.settings, str(parent), RunConfig)
         loaded = load_values(ledger.settings, str(parent), RunConfig, overrides)
         t = ledger.last_round() if t is None else t
+        _refuse_place(ledger, parent, out, t)
         changed = differences(before.as_dict(), loaded.as_dict(), set())
         _refuse(before, loaded, changed, t)
         with writing(out):
@@ -84,6 +92,18 @@ def fork(parent: Path, out: Path, t: int | None = None, overrides: Sequence[str]
     with Ledger.open(out / LEDGER) as ledger:
         ledger.amend_settings(loaded.as_dict())
     return Forked(out, t, tuple(changed), behind)
+
+
+def _refuse_place(ledger: Ledger, parent: Path, out: Path, t: int) -> None:
+    """Raises LedgerError before anything is written: policies would replace those of a run."""
+    if (out / LEDGER).exists():
+        raise LedgerError(
+            f"expected no ledger at {out / LEDGER}, found one; choose another directory for the fork"
+        )
+    if not ledger.stage_done(t, "record"):
+        last = ledger.last_round() if ledger.stage_done(0, "record") else None
+        known = "a run whose round 0 is recorded" if last is None else f"a round from 0 to {last}"
+        raise LedgerError(f"{parent}: expected {known}, found round {t}")
 
 
 def _refuse(

@@ -66,10 +66,14 @@ def age(moment: str) -> float:
 
 
 def read_heartbeat(directory: Path) -> Beat | None:
-    """The newest beat of a run; None where no process plays it or none has begun."""
+    """The newest beat of a run; None where no process plays it or none has begun.
+
+    None too where the file is not a beat: a machine that lost its power may leave it empty, and
+    another release may write another one.
+    """
     try:
         return Beat(**json.loads((directory / HEARTBEAT).read_text()))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError, TypeError):
         return None
 
 

@@ -2,21 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from selfplay.build import open_game
 from selfplay.config import Loaded
 from selfplay.environment import changes, environment
-from selfplay.events import Progress
+from selfplay.events import Event, Progress
 from selfplay.heartbeat import Heartbeat
 from selfplay.notes import run_notes
 from selfplay.run import play
 from selfplay.settings import RunConfig
 from selfplay.signals import Interruption, LeavingError
+from selfplay.sources import plan
+from selfplay.summary import Standing, standing
 from selfplay.tracking.tracked import Tracked
-from selfplay.watching import Watcher
+from selfplay.watching import Listening, Watcher
+
+
+@dataclass(frozen=True)
+class Played:
+    """What became of a run that was played."""
+
+    standing: Standing
+    """Where it stands now."""
+    interrupted: bool
+    """Whether it left because it was asked to; the same call goes on."""
+
+
+def run(
+    source: str | Path = "tiny",
+    overrides: Sequence[str] = (),
+    out: str | Path | None = None,
+    watch: Callable[[Event], None] = lambda event: None,
+    tell: Callable[[str], None] = lambda note: None,
+) -> Played:
+    """Starts a run, or goes on with it where it stopped, and plays it to its end.
+
+    As `play_out`, of what `selfplay.sources.plan` finds to be meant.
+
+    Args:
+        source: a shipped configuration, a YAML file or a run directory.
+        overrides: `key=value` each, such as `solver.objective=dpo`.
+        out: the run directory of a configuration; `runs/<its name>` by default.
+        watch: consumes the events; what an event tells of is committed.
+        tell: gets what is worth knowing before the run begins.
+
+    Returns:
+        Where the run stands, and whether it was interrupted.
+
+    Raises:
+        ConfigError: the configuration is wrong, or differs from the run's in `out`.
+        SelfplayError: whatever ends the run; all that was committed is kept.
+    """
+    loaded, directory, _ = plan(source, overrides, out)
+    interrupted = play_out(loaded, directory, lambda: Listening(watch), tell)
+    return Played(standing(directory), interrupted)
 
 
 def play_out(

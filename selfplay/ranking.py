@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from selfplay.core.components import find_row, load_attribute
 from selfplay.core.errors import ConfigError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group
+from selfplay.data.recorded import read_recorded, to_group
 
 EXCERPT = 80
 
@@ -72,11 +74,34 @@ class Ranking:
         return f"{len(self.places)} prompts, {ties}{unknown}"
 
 
+def rank_file(
+    path: Path, layout: str = "groups", metrics: Sequence[str] | None = None
+) -> list[Ranking]:
+    """The prompts of a file of recorded groups, ranked as by `rank`.
+
+    Args:
+        path: JSON Lines with a prompt, its responses and their rewards each.
+        layout: `groups`, or `gsm8k_solutions` for GSM8K's recorded answers.
+        metrics: estimators by name; every one that reads rewards alone where none is named.
+
+    Returns:
+        A ranking by each metric, the most informative prompt first.
+
+    Raises:
+        ConfigError: a metric or layout is unknown, or a metric reads what groups do not hold.
+        DataError: the file or a row cannot be used.
+    """
+    return rank([to_group(found) for found in read_recorded(path, layout)], metrics)
+
+
 def rank(groups: Sequence[Group], metrics: Sequence[str] | None = None) -> list[Ranking]:
     """A ranking by each of the metrics, with its default options.
 
     Without metrics, by every one that reads rewards alone. Those that are named may also read
     tokens, log-probabilities and tasks, as far as they were recorded.
+
+    Returns:
+        A ranking for each metric, the most informative prompt first.
 
     Raises:
         ConfigError: a metric is unknown, or reads what groups do not hold.

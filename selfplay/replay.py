@@ -11,16 +11,19 @@ have learned from them. Every alternative sees the groups that the run's own cho
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 from creator.config import CreatorConfig
 from creator.creator import REPLAYED
 from creator.estimators.trial import check_usable
 from creator.tables.estimators import SuccessOptions
-from selfplay.config import differences, load_values
+from selfplay.config import differences, load_config, load_values
 from selfplay.core.errors import ConfigError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Now
@@ -36,6 +39,7 @@ from selfplay.counterfactual.stand_in import Pick, StandIn
 from selfplay.labels import TRAIN, estimated_from
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
+from selfplay.policies import writing
 from selfplay.settings import RunConfig
 
 OWN = "run"
@@ -56,6 +60,33 @@ class ReplayConfig:
 
     alternatives: dict[str, list[str]] = field(default_factory=dict)
     """By name, overrides of settings among `CHANGEABLE`."""
+
+
+def alternatives_named(
+    estimators: Sequence[str] = (), samplers: Sequence[str] = (), path: Path | None = None
+) -> dict[str, list[str]]:
+    """Names alternatives: every estimator with every sampler, then those of a file.
+
+    Args:
+        estimators: each as after `creator.estimator=`; none: the run's own.
+        samplers: each as after `creator.sampler=`; none: the run's own.
+        path: YAML with a `ReplayConfig`.
+
+    Returns:
+        Overrides by name, as `replay` takes them.
+
+    Raises:
+        ConfigError: the file cannot be used.
+    """
+    keys = ("creator.estimator", "creator.sampler")
+    found: dict[str, list[str]] = {}
+    for chosen in product(estimators or [""], samplers or [""]):
+        overrides = [f"{key}={value}" for key, value in zip(keys, chosen, strict=True) if value]
+        if overrides:
+            found[" + ".join(filter(None, chosen))] = overrides
+    if path is not None:
+        found |= load_config(path, [], ReplayConfig).config.alternatives
+    return found
 
 
 @dataclass(frozen=True)
@@ -114,6 +145,31 @@ class Replay:
             for name in names
         }
 
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, NaN where nothing is known."""
+        return {
+            "recorded": self.recorded,
+            "reproduced": self.reproduced,
+            "means": self.means(),
+            "turns": [asdict(turn) for turn in self.turns],
+        }
+
+    def write_csv(self, path: Path) -> None:
+        """Writes a row for each alternative and round; what is unknown is empty.
+
+        Raises:
+            ResourceError: the file cannot be written.
+        """
+        rows = [asdict(turn) for turn in self.turns]
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, list(rows[0]) if rows else [])
+                writer.writeheader()
+                for row in rows:
+                    # Only NaN is not itself.
+                    writer.writerow({k: value for k, value in row.items() if value == value})
+
 
 def replay(
     directory: Path,
@@ -128,6 +184,9 @@ def replay(
         alternatives: by name, overrides of the run's settings among `CHANGEABLE`.
         draws: how often each alternative draws in a round; the first time with the run's lots.
         threshold: the lowest reward of a success.
+
+    Returns:
+        The turns of all alternatives, and how well the run's own choice was reproduced.
 
     Raises:
         ConfigError: an override is wrong, or changes what cannot be replayed.

@@ -43,7 +43,10 @@ class ReviewHistory:
 
 
 def review_history(directory: Path) -> ReviewHistory:
-    """The alarms and reviews of the run in `directory`.
+    """What meta saw and did in the run in `directory`, which may be live.
+
+    Returns:
+        Its alarms and reviews in order, and how many anchors it has.
 
     Raises:
         LedgerError: there is no readable ledger.

@@ -9,11 +9,11 @@ since each may have cost much.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from meta.anchors import Part, PartName
 from meta.decision import Decision
@@ -28,6 +28,7 @@ from meta.reviewers import Evidence, Proposal, Reviewer
 from meta.rubric_set import RubricSet, rubric_set_from_yaml
 from selfplay.anchoring import Anchoring, append_anchors, read_anchors, suspected
 from selfplay.core.errors import PausedError
+from selfplay.core.json_text import without_nan
 from selfplay.core.models.metering import metered
 from selfplay.core.seeding import Seed
 from selfplay.core.text import TextModel
@@ -115,7 +116,7 @@ class Outcome:
                 rubric.version if rubric is not None else None,
                 " | ".join(reasons[1:]),
                 self.candidate.tokens,
-                _without_nan(decision.as_dict()) if decision else None,
+                without_nan(decision.as_dict()) if decision else None,
             )
         )
         gate = decision.metrics() if decision else {}
@@ -438,12 +439,3 @@ def _entry(alarm: Alarm) -> AlarmEntry:
         alarm.p,
         tuple(alarm.suspects),
     )
-
-
-def _without_nan(value: Any) -> Any:
-    """Plain data with null where there is no figure."""
-    if isinstance(value, Mapping):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from meta.reviewers import PastEdit
 from meta.rubric_diff import RubricDiff
@@ -103,6 +104,20 @@ class RubricHistory:
         """How each version came to be, by number."""
         return [self.entry(version) for version in sorted({e.version for e in self.entries})]
 
+    def described(self, version: int | None = None) -> dict[str, Any]:
+        """Plain data: how a version came to be, and its standing; the one in force for None.
+
+        Raises:
+            DataError: as `entry`.
+        """
+        entry = self.entry(version)
+        return {**entry._asdict(), "standing": self.standing(entry.version)}
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        versions = [self.described(entry.version) for entry in self.versions()]
+        return {"frozen": self.frozen, "versions": versions}
+
     def past_edits(self) -> tuple[PastEdit, ...]:
         """What became of all candidates, for a reviewer that learns from it."""
         return tuple(
@@ -133,7 +148,10 @@ def words_of(changes: dict[str, RubricDiff]) -> list[str]:
 
 
 def rubric_history(directory: Path) -> RubricHistory:
-    """The rubric events of the run in `directory`.
+    """The rubric events of the run in `directory`, which may be live.
+
+    Returns:
+        All of them in order, which say what became of each version.
 
     Raises:
         LedgerError: there is no readable ledger.
@@ -152,6 +170,9 @@ def rollback(directory: Path, version: int | None = None, reason: str = "") -> R
         directory: of the run.
         version: the one to go back to; None for the one that the present one was made from.
         reason: kept with the event.
+
+    Returns:
+        The event that put it in force.
 
     Raises:
         DataError: no such version, it was never in force, or it is in force now.

@@ -49,6 +49,7 @@ class EvaluationConfig:
     every: int = 10
     """Rounds between evaluations; the first and the last policy are always evaluated."""
     source: Any = component("split", HELDOUT, shorthand=("file", "path"))
+    """Where the held-out prompts come from; a path means `{name: file, path: …}`."""
     samples: int = 4
     """Responses per prompt for the sampled accuracy (temperature 1)."""
     temperatures: tuple[float, ...] = (0.3, 0.6)
@@ -75,6 +76,7 @@ class SaveConfig:
     every: int = 1
     """Rounds between saved versions; those between are learned again after a crash."""
     keep_last: int = 2
+    """The newest saved versions, so many, stay on disk."""
     keep_every: int | None = None
     """Versions that are a multiple of this are kept for good, besides the first."""
 
@@ -132,6 +134,7 @@ class CoachingConfig(SolverConfig):
     """
 
     lora: LoraConfig = field(default_factory=LoraConfig)
+    """Adapters on the rewriter's network in place of its whole weights."""
 
     def check(self, where: str) -> None:
         """Refuses what a rewriter cannot have.
@@ -158,6 +161,7 @@ class RunConfig:
     seed: int = 0
     """All randomness derives from it."""
     rounds: int = 60
+    """How many; a run that has ended goes on when this is raised."""
     token_budget: int | None = None
     """The run ends after the round in which its generated tokens, evaluation aside, reach this."""
     hour_budget: float | None = None
@@ -181,16 +185,21 @@ class RunConfig:
     max_missing: float = 0.5
     """The run pauses when more than this share of a round's verdicts is missing."""
     creator: CreatorConfig = field(default_factory=CreatorConfig)
+    """How each round's prompts are composed."""
     coaching: CoachingConfig = field(default_factory=CoachingConfig)
     """How the rewriter learns where `creator.training` is on and its network is not the solver's
     (`creator.rewriter=transformers`)."""
     solver: SolverConfig = field(default_factory=SolverConfig)
+    """How the policy answers and how it learns."""
     meta: MetaConfig = field(default_factory=MetaConfig)
+    """What scores the responses, what watches them, and how the rubric changes."""
     tasks: tuple[TaskConfig, ...] = ()
     """Kinds of prompts with samples, judges or an objective of their own (multi-task CGPO); prompts
     that none of them takes have those of `solver` and `meta`."""
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    """Held-out accuracy, and win rates."""
     save: SaveConfig = field(default_factory=SaveConfig)
+    """Which policy versions are kept."""
 
     def check(self, where: str) -> None:
         """Refuses impossible combinations.

@@ -112,6 +112,12 @@ class Gain:
 def standing(directory: Path) -> Standing:
     """Reads a run.
 
+    Args:
+        directory: the run's; it may be live.
+
+    Returns:
+        Its figures.
+
     Raises:
         LedgerError: there is no readable ledger in the directory.
     """
@@ -160,6 +166,22 @@ def standing(directory: Path) -> Standing:
             beat=read_heartbeat(directory),
             fork=ledger.fork,
         )
+
+
+def digest(directory: Path) -> str:
+    """The fingerprint of all that a run has made: ledger content and policy weights.
+
+    Args:
+        directory: the run's; equal runs share it, whenever and wherever they were played.
+
+    Returns:
+        Hexadecimal digits.
+
+    Raises:
+        LedgerError: there is no readable ledger in the directory.
+    """
+    with Ledger.open(directory / LEDGER, read_only=True) as ledger:
+        return ledger.digest()
 
 
 def _state(settings: Mapping[str, Any], whole: int, ending: EndingEntry | None) -> str:

@@ -35,8 +35,10 @@ from selfplay.core.types import Group
 from selfplay.data.recorded import read_recorded, to_group
 from selfplay.failed import FAILED
 from selfplay.ledger import RunLock
+from selfplay.notes import job_notes
 from selfplay.paths import POLICY, model_directory
 from selfplay.policies import writing
+from selfplay.signals import LeavingError
 from selfplay.train_config import TrainConfig
 from selfplay.training_data import check_teaches, comparison_accuracy, held_out, tokenized
 from solver.learning.errors import NotFiniteError
@@ -73,6 +75,14 @@ class Trained:
     heldout_accuracy: float | None
     """Share of held-out comparisons that the reward model orders as recorded."""
     heldout_comparisons: int
+    peak_bytes: int | None = None
+    """Most memory that a batch of this start took; None where none was left to learn from."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`: batches are counted."""
+        reward_model = str(self.reward_model) if self.reward_model else None
+        places = {"policy": str(self.policy), "reward_model": reward_model}
+        return {**vars(self), **places, "batches": len(self.batches)}
 
 
 @dataclass
@@ -116,6 +126,7 @@ def train(
     overrides: Sequence[str] = (),
     source: str | Path | None = None,
     watch: Callable[[BatchDone], None] = lambda _: None,
+    tell: Callable[[str], None] = lambda note: None,
 ) -> Trained:
     """Trains on recorded data, or goes on with the job that is in `directory`.
 
@@ -124,7 +135,12 @@ def train(
         directory: what is made goes there.
         overrides: `key=value` each, such as `model=DIR` or `solver.objective=dpo`.
         source: a YAML file with a `TrainConfig`.
-        watch: called after every batch.
+        watch: called after every batch. It may raise `LeavingError` to leave: what was learned is
+            saved, and the same call goes on from there.
+        tell: gets what is worth knowing before the job begins.
+
+    Returns:
+        Where the policy lies, and what the job counted.
 
     Raises:
         ConfigError, DataError, ModelError: something cannot be used, or has nothing to teach.
@@ -133,10 +149,28 @@ def train(
         NotFiniteError: a loss or gradient is not finite; says where its batch was written.
     """
     loaded = load_config(source, [f"data={json.dumps(str(data))}", *overrides], TrainConfig)
-    with open_job(loaded, Path(directory)) as job:
+    return carry_out(loaded, Path(directory), watch, tell)
+
+
+def carry_out(
+    loaded: Loaded[TrainConfig],
+    directory: Path,
+    watch: Callable[[BatchDone], None],
+    tell: Callable[[str], None],
+) -> Trained:
+    """As `train`, of a configuration that is loaded."""
+    peaks = []
+    with open_job(loaded, directory) as job:
+        for note in job_notes(loaded.config.solver.objective, job.groups):
+            tell(note)
         for done in learn(job):
-            watch(done)
-        return finish(job)
+            peaks += [done.peak_bytes] if done.peak_bytes is not None else []
+            try:
+                watch(done)
+            except LeavingError:
+                job.save()
+                raise
+        return replace(finish(job), peak_bytes=max(peaks, default=None))
 
 
 @contextmanager

@@ -18,8 +18,11 @@ class TrainConfig:
     layout: str = "auto"
     """`groups`, `comparisons`, `demonstrations`, `gsm8k_solutions`; `auto`: told by the columns."""
     model: PolicyConfig = field(default_factory=PolicyConfig, metadata={"shorthand": "path"})
+    """The policy that learns, or what a reward model begins as: a model directory or name."""
     solver: SolverConfig = field(default_factory=SolverConfig)
+    """The objective and how it learns."""
     seed: int = 0
+    """All randomness derives from it."""
     batch: int = 64
     """Groups (or comparisons) in one learning stage; `solver.minibatches` splits it further."""
     epochs: int = 1

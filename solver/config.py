@@ -21,9 +21,13 @@ class LoraConfig:
     """Low-rank adapters (PEFT) in place of full fine-tuning."""
 
     enabled: bool = False
+    """Whether adapters learn in place of the whole weights."""
     r: int = 16
+    """Rank."""
     alpha: int = 32
+    """The adapters' part is scaled by alpha / r."""
     dropout: float = 0.0
+    """Share of the adapters' inputs that are dropped while learning."""
     target_modules: str | list[str] = "all-linear"
     """Module names, or `all-linear`: every linear layer but the output head."""
     rslora: bool = False
@@ -61,9 +65,11 @@ class PolicyConfig:
     dtype: str = "float32"
     """Of the weights. Whole weights learn in float32; a frozen base under LoRA may be bfloat16."""
     device: str = "auto"
+    """`cpu`, `cuda` or `auto`: CUDA where there is one."""
     threads: int | None = None
     """CPU threads of torch; part of the environment that a bit-exact repetition needs."""
     lora: LoraConfig = field(default_factory=LoraConfig)
+    """Low-rank adapters in place of whole weights."""
     quantization: str | None = None
     """`4bit` (NF4, doubly quantised: QLoRA, Dettmers et al., 2023, arXiv 2305.14314) or `8bit`
     (LLM.int8) for a frozen base under LoRA, through bitsandbytes on CUDA; `dtype` is then what is
@@ -126,6 +132,7 @@ class SolverConfig:
     sampling: Sampling = field(default_factory=Sampling)
     """How training responses are drawn."""
     objective: Choice = component("rloo", OBJECTIVES)
+    """What is minimised; docs/objectives.md has the formulas and advice."""
     reference: str | None = None
     """The policy that an objective keeps to: `round_start` (as the round begins), `initial` (as the
     run began), `moving_average` (of the weights, over the rounds), `precomputed` (the
@@ -154,10 +161,13 @@ class SolverConfig:
     """Rounds until a decaying schedule reaches zero; a decaying schedule needs it. Apart from the
     run's own length, which may grow, so that a longer run never changes what was learned."""
     warmup_rounds: int = 0
+    """Rounds over which the learning rate rises to its peak; 0: none."""
     betas: tuple[float, float] = (0.9, 0.999)
+    """AdamW's decay rates of the running mean and of the mean square."""
     weight_decay: float = 0.0
     """Of matrices; vectors (norms, biases) are never decayed."""
     max_grad_norm: float = 1.0
+    """Gradients with a larger norm are scaled down to it."""
     epochs: int = 1
     """Passes over a round's batch."""
     minibatches: int = 1
@@ -165,6 +175,7 @@ class SolverConfig:
     micro_batch_tokens: int = 16384
     """Tokens, padding included, in one forward and backward pass: bounds the memory."""
     gradient_checkpointing: bool = False
+    """Compute activations anew in the backward pass: less memory, more time."""
     mixed_precision: bool = False
     """Learn under bfloat16 autocast, the weights staying float32."""
     trl: dict[str, Any] = field(default_factory=dict)

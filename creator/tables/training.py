@@ -34,6 +34,7 @@ class TrainingOptions:
     """Whether the rewriter learns to write informative prompts."""
 
     enabled: bool = False
+    """Whether it does."""
     metric: Any = component("regret_gap", REWARDS)
     """What a child is worth to the reply that it was read from."""
     weight: float = 1.0

@@ -210,6 +210,7 @@ class MonitorsOptions:
     """Which statistics are watched, and how many false alarms are put up with."""
 
     watch: tuple[Any, ...] = components(tuple(ROWS), ROWS)
+    """The monitors that look at each round; by default all there are."""
     reference: int = 4
     """Rounds, from the first on, that later ones are compared with; there are no alarms in them."""
     spans: tuple[int, ...] = (1, 4)

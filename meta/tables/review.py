@@ -18,6 +18,7 @@ class MonitoringOptions(MonitorsOptions):
     """Monitors of a run."""
 
     enabled: bool = False
+    """Whether monitors look at each round."""
     audit: int = 0
     """Prompts of each round whose responses the trusted judge scores as well: what the monitors
     `gap` and `disagreement` read."""
@@ -87,6 +88,7 @@ class ReviewOptions:
     """When the rubric is reviewed, by whom, and what a candidate has to pass."""
 
     enabled: bool = False
+    """Whether there are reviews."""
     reviewer: Any = component("statistical", REVIEWERS)
     """Who proposes."""
     model: Any = component("policy", MODELS)
@@ -114,6 +116,7 @@ class ReviewOptions:
     adopt: str = "gate"
     """One of `ADOPTIONS`."""
     gate: GateOptions = field(default_factory=GateOptions)
+    """What a candidate has to pass."""
     rescore: int = 1
     """Rounds whose responses are scored anew under an adopted rubric, for the creator to compare;
     what is older is stale."""

@@ -10,16 +10,21 @@ from selfplay.ablation.comparing import ArmResult, Interval, interval, results
 from selfplay.ablation.forecast import Forecast, forecast
 from selfplay.ablation.grid import AblationConfig, Cell, cells, grid_config
 from selfplay.ablation.host import Host
+from selfplay.ablation.job import Ablation, GridProgress, ablate, ablation_cost
 from selfplay.ablation.playing import run_cells
 from selfplay.ablation.report import write_report
 
 __all__ = [
+    "Ablation",
     "AblationConfig",
     "ArmResult",
     "Cell",
     "Forecast",
+    "GridProgress",
     "Host",
     "Interval",
+    "ablate",
+    "ablation_cost",
     "cells",
     "forecast",
     "grid_config",

@@ -7,6 +7,7 @@ SHARED may be empty. Errors that the program raises on purpose end it with one m
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from selfplay.config import load_config
 from selfplay.core.errors import SelfplayError
 from selfplay.events import Event, StageDone
+from selfplay.signals import LeavingError
 
 if TYPE_CHECKING:
     from selfplay.ablation.start import Start
@@ -25,13 +27,20 @@ LAID = (0, "record")
 
 
 class Keeper:
-    """Watches a run, and keeps what it is when round 0 is over."""
+    """Watches a run, keeps what it is when round 0 is over, and leaves when the grid is gone."""
 
     def __init__(self, start: Start | None, directory: Path) -> None:
-        self._start, self._directory = start, directory
+        self._start, self._directory, self._grid = start, directory, os.getppid()
 
     def see(self, event: Event) -> None:
-        """An event of the run, of which all is committed."""
+        """An event of the run, of which all is committed.
+
+        Raises:
+            LeavingError: the grid's process was killed. Who starts the grid again would find the
+                run in use otherwise.
+        """
+        if os.getppid() != self._grid:
+            raise LeavingError
         laid = isinstance(event, StageDone) and (event.round, event.stage) == LAID
         if laid and self._start:
             self._start.keep(self._directory)

@@ -145,7 +145,10 @@ def outcomes(found: Standing, names: Sequence[str]) -> list[float]:
     }
     missing = [name for name in names if name not in known]
     if missing:
-        raise ConfigError(f"outcomes: {nearest(missing[0], known)}")
+        raise ConfigError(
+            f"outcomes: '{missing[0]}' was not measured in {found.directory}; "
+            f"{nearest(missing[0], known)}"
+        )
     return [known[name] for name in names]
 
 

@@ -18,7 +18,8 @@ DASHES = ("", "6 3", "2 3", "8 3 2 3")
 WIDTH, HEIGHT, SPACE = 400, 240, 24
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 28, 34
 LEGEND_LINE = 20
-TICKS = 4
+TICKS = 5
+"""Steps of an axis, at most."""
 STYLE = (
     "svg{color:#222;background:#fff;font:12px system-ui,sans-serif}"
     "@media(prefers-color-scheme:dark){svg{color:#ddd;background:#161616}}"
@@ -26,14 +27,22 @@ STYLE = (
 )
 
 
-def draw(panels: Mapping[str, Sequence[Band]], title: str) -> str:
+def arms_of(panels: Mapping[str, Sequence[Band]]) -> list[str]:
+    """The arms, in the order that gives them their looks."""
+    return list(dict.fromkeys(band.arm for found in panels.values() for band in found))
+
+
+def draw(
+    panels: Mapping[str, Sequence[Band]], title: str, arms: Sequence[str] | None = None
+) -> str:
     """One panel for each metric, two beside each other, and a legend; an SVG document.
 
     Args:
         panels: bands of the arms by metric.
-        title: for those who cannot see it.
+        title: for those who cannot see it; where the curves end is added.
+        arms: those of the legend, which gives them their looks; None for those of the panels.
     """
-    arms = list(dict.fromkeys(band.arm for found in panels.values() for band in found))
+    arms = arms_of(panels) if arms is None else arms
     columns = min(2, max(len(panels), 1))
     rows = math.ceil(len(panels) / columns)
     width = columns * WIDTH + (columns - 1) * SPACE
@@ -45,9 +54,23 @@ def draw(panels: Mapping[str, Sequence[Band]], title: str) -> str:
         drawn.append(f'<g transform="translate({x},{y})">{_panel(metric, found, arms)}</g>')
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{escape(title)}"><style>{STYLE}</style>'
+        f'aria-label="{escape(f"{title}. {_spoken(panels)}")}"><style>{STYLE}</style>'
         + "".join(drawn)
         + f'<g transform="translate(0,{top})">{_legend(arms, width / 3)}</g></svg>\n'
+    )
+
+
+def _spoken(panels: Mapping[str, Sequence[Band]]) -> str:
+    """Where the curves end, in words."""
+    return " ".join(
+        f"{metric}: "
+        + "; ".join(
+            f"{band.arm} {band.means[-1]:.3f} in round {band.rounds[-1]}"
+            for band in found
+            if band.rounds
+        )
+        + "."
+        for metric, found in panels.items()
     )
 
 
@@ -56,8 +79,16 @@ class _Axes:
     """From rounds and values to places in a panel."""
 
     last: int
-    low: float
-    high: float
+    values: Sequence[float]
+    """The ticks, ascending."""
+
+    @property
+    def low(self) -> float:
+        return self.values[0]
+
+    @property
+    def high(self) -> float:
+        return self.values[-1]
 
     def x(self, t: float) -> float:
         return LEFT + t / self.last * (WIDTH - LEFT - RIGHT)
@@ -77,25 +108,32 @@ def _panel(metric: str, found: Sequence[Band], arms: Sequence[str]) -> str:
         for mean, half in zip(band.means, band.halves, strict=True)
         for sign in (-1, 1)
     ]
-    axes = _Axes(last, *_limits(min(ends, default=0.0), max(ends, default=1.0)))
+    axes = _Axes(last, _ticks(min(ends, default=0.0), max(ends, default=1.0)))
     curves = "".join(_curve(band, axes, arms.index(band.arm)) for band in found)
     return (
         f'<text x="{LEFT}" y="16" font-weight="600">{escape(metric)}</text>{_grid(axes)}'
-        f'<text x="{WIDTH / 2}" y="{HEIGHT - 2}" text-anchor="middle">round</text>{curves}'
+        f'<text x="{(LEFT + WIDTH - RIGHT) / 2:g}" y="{HEIGHT - 2}" '
+        f'text-anchor="middle">round</text>{curves}'
     )
 
 
 def _grid(axes: _Axes) -> str:
-    shown = []
-    for k in range(TICKS + 1):
-        value, t = axes.low + k * (axes.high - axes.low) / TICKS, k * axes.last / TICKS
-        shown.append(
-            f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{axes.y(value):.1f}" '
-            f'y2="{axes.y(value):.1f}"/><text x="{LEFT - 6}" y="{axes.y(value) + 4:.1f}" '
-            f'text-anchor="end">{value:.3g}</text>'
-            f'<text x="{axes.x(t):.1f}" y="{HEIGHT - 16}" text-anchor="middle">{t:.3g}</text>'
-        )
-    return "".join(shown)
+    lines = [
+        f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{axes.y(value):.1f}" '
+        f'y2="{axes.y(value):.1f}"/><text x="{LEFT - 6}" y="{axes.y(value) + 4:.1f}" '
+        f'text-anchor="end">{_tick(value)}</text>'
+        for value in axes.values
+    ]
+    rounds = [
+        f'<text x="{axes.x(t):.1f}" y="{HEIGHT - 16}" text-anchor="middle">{_tick(t)}</text>'
+        for t in _ticks(0, axes.last, least=1.0)
+        if t <= axes.last
+    ]
+    return "".join([*lines, *rounds])
+
+
+def _tick(value: float) -> str:
+    return f"{value:,.6g}".replace("-", "\u2212")
 
 
 def _curve(band: Band, axes: _Axes, i: int) -> str:
@@ -138,8 +176,16 @@ def _half(half: float) -> float:
     return 0.0 if math.isnan(half) else half
 
 
-def _limits(low: float, high: float) -> tuple[float, float]:
-    """Round ends a little outside both."""
-    span = high - low or 1.0
-    step = 10.0 ** math.floor(math.log10(span))
-    return math.floor(low / step) * step, math.ceil(high / step) * step
+def _ticks(low: float, high: float, least: float = 0.0) -> list[float]:
+    """Multiples of 1, 2 or 5 times a power of ten, the outer ones not inside of `low` and `high`.
+
+    Args:
+        low: the least value.
+        high: the greatest one.
+        least: the smallest step that makes sense.
+    """
+    raw = max((high - low) / TICKS, least) or 0.2
+    size = 10.0 ** math.floor(math.log10(raw))
+    step = next(k * size for k in (1, 2, 5, 10) if k * size >= raw * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(k * step, 12) for k in range(first, max(last, first + 1) + 1)]

@@ -19,7 +19,9 @@ class AblationConfig:
     game: str = "tiny"
     """The configuration that every arm starts from."""
     title: str = "Ablation"
+    """Heading of the report."""
     question: str = ""
+    """What the grid is to answer; stands in the report."""
     seeds: int = 10
     """Seeds 0 … n − 1."""
     common: list[str] = field(default_factory=list)

@@ -19,10 +19,11 @@ from pathlib import Path
 from selfplay.ablation.grid import Cell
 from selfplay.ablation.host import GIB, Host, Memory
 from selfplay.config import differences, load_config, load_values
-from selfplay.core.errors import ResourceError, require
+from selfplay.core.errors import ConfigError, ResourceError, require
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.settings import RunConfig
+from selfplay.stopping.budgets import spent_tokens
 from selfplay.summary import standing
 
 TIMES = "cell.json"
@@ -41,7 +42,7 @@ def run_cells(
         shared: folder for round 0 of arms that it is the same for; without it each plays its own.
 
     Raises:
-        ConfigError: no worker.
+        ConfigError: no worker, or a run that is there is past the end that the grid gives it.
         ResourceError: a run failed; the message ends with what it said.
     """
     require(workers >= 1, "workers", "1 or more", workers)
@@ -72,10 +73,12 @@ def run_cell(cell: Cell, place: Mapping[str, str], memory: Memory, shared: Path 
     """Runs one cell to its end; one that is there already, with this configuration, is left alone.
 
     Raises:
+        ConfigError: the run that is there went on for longer than this configuration does.
         ResourceError: the run failed.
     """
     if is_finished(cell):
         return
+    _refuse_longer(cell)
     module = (sys.executable, "-m", "selfplay.ablation.cell_process")
     command = (*module, cell.game, str(cell.directory), str(shared or ""), *cell.overrides)
 
@@ -112,6 +115,24 @@ def is_finished(cell: Cell) -> bool:
         # Filled up, so that a setting which a later release adds does not make a run another one.
         found = load_values(ledger.settings, str(path), RunConfig).as_dict()
     return not differences(found, wanted, set()) and standing(cell.directory).state == "finished"
+
+
+def _refuse_longer(cell: Cell) -> None:
+    """Raises ConfigError for a run that is past its end: it would be compared as it is."""
+    if not (cell.directory / LEDGER).is_file():
+        return
+    wanted = load_config(cell.game, cell.overrides, RunConfig).config
+    with Ledger.open(cell.directory / LEDGER, read_only=True) as ledger:
+        last = ledger.last_round()
+        spent = spent_tokens(ledger, last - 1)
+    past = f"{last} rounds of rounds={wanted.rounds}" if last > wanted.rounds else ""
+    if wanted.token_budget is not None and last and spent >= wanted.token_budget:
+        past = f"{spent:,} tokens of token_budget={wanted.token_budget:,} before its last round"
+    if past:
+        raise ConfigError(
+            f"{cell.arm}, seed {cell.seed}: expected a run that this grid can go on with in "
+            f"{cell.directory}, found one with {past}; choose another --out, or remove it"
+        )
 
 
 def seconds_of(cell: Cell) -> float | None:

@@ -15,18 +15,20 @@ from __future__ import annotations
 import csv
 import math
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TypeAlias
 
 from selfplay.ablation.comparing import ArmResult, finished
-from selfplay.ablation.curves import bands, curves
-from selfplay.ablation.drawing import draw
+from selfplay.ablation.curves import Band, bands, curves
+from selfplay.ablation.drawing import arms_of, draw
 from selfplay.ablation.grid import AblationConfig, Cell
 from selfplay.ablation.playing import seconds_of
 from selfplay.policies import writing
+from selfplay.report.heldout import MINUS
+from selfplay.report.narrative import duration
 
 Value: TypeAlias = str | int | float
 INTERVALS = (
@@ -38,7 +40,11 @@ STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
     "color:#222;background:#fff}.wide{overflow-x:auto}table{border-collapse:collapse}"
     "th,td{padding:.25rem .75rem;text-align:left;border-bottom:1px solid #8884;white-space:nowrap}"
-    "svg{width:100%;height:auto}code{overflow-wrap:anywhere}"
+    "th[scope=row]{position:sticky;left:0;background:inherit}tr{background:inherit}"
+    "table,thead,tbody,.wide{background:inherit}"
+    ".grid{display:grid;gap:1.5rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr))}"
+    ".grid svg{width:100%;height:auto;align-self:start}"
+    "ul{padding-left:1.2rem}code{overflow-wrap:anywhere}"
     "@media(prefers-color-scheme:dark){body{color:#ddd;background:#161616}}"
 )
 
@@ -58,7 +64,8 @@ def write_report(
         ResourceError: they cannot be written.
     """
     by_metric = curves(config, grid)
-    svg = draw({name: bands(arms) for name, arms in by_metric.items()}, config.title)
+    panels = {name: bands(arms) for name, arms in by_metric.items()}
+    svg = draw(panels, config.title)
     costs = [_cost(cell) for cell in grid]
     shown = _Shown(config, grid, *_table(config, found), _took(costs))
     points = [
@@ -76,7 +83,7 @@ def write_report(
         _csv(directory / "costs.csv", ("arm", "seed", "seconds", "tokens"), costs)
         (directory / "curves.svg").write_text(svg, encoding="utf-8")
         (directory / "report.md").write_text(_markdown(shown), encoding="utf-8")
-        (directory / "report.html").write_text(_page(shown, svg), encoding="utf-8")
+        (directory / "report.html").write_text(_page(shown, panels), encoding="utf-8")
     return sorted(directory / name for name in FILES)
 
 
@@ -133,7 +140,7 @@ def _took(costs: Sequence[tuple[Value, ...]]) -> str:
     seconds = math.fsum(float(row[2]) for row in costs)
     tokens = sum(int(row[3]) for row in costs)
     return (
-        f"{len(costs)} runs took {seconds / 3600:.2f} hours of processes in all and generated "
+        f"{len(costs)} runs took {duration(seconds)} of processes in all and generated "
         f"{tokens:,} tokens, evaluation included."
     )
 
@@ -163,16 +170,18 @@ def _markdown(shown: _Shown) -> str:
     return "\n".join(lines)
 
 
-def _page(shown: _Shown, svg: str) -> str:
-    title = escape(shown.config.title)
+def _page(shown: _Shown, panels: Mapping[str, Sequence[Band]]) -> str:
+    """Every metric is a drawing of its own, so that a phone can stack them."""
+    title, arms = escape(shown.config.title), arms_of(panels)
+    drawn = "".join(draw({name: found}, name, arms) for name, found in panels.items())
     columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in shown.head)
     rows = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        + "".join(f"<td>{escape(cell).replace('-', MINUS)}</td>" for cell in row[1:])
         + "</tr>"
         for row in shown.table
     )
-    arms = "".join(f"<li><code>{escape(text)}</code></li>" for text in _arms(shown.config))
+    changes = "".join(f"<li><code>{escape(text)}</code></li>" for text in _arms(shown.config))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -180,8 +189,9 @@ def _page(shown: _Shown, svg: str) -> str:
         f"<p>{escape(shown.config.question)}</p>"
         '<div class="wide" tabindex="0" role="region" aria-label="Results"><table><thead><tr>'
         f"{columns}</tr></thead><tbody>{rows}</tbody></table></div>"
-        f"<p>{escape(shown.intervals)}</p><h2>By round</h2>{svg}"
-        f"<h2>Arms</h2><ul>{arms}</ul><p>{escape(shown.took)}</p>"
+        f"<p>{escape(shown.intervals)}</p><h2>By round</h2>"
+        f'<div class="grid">{drawn}</div>'
+        f"<h2>Arms</h2><ul>{changes}</ul><p>{escape(shown.took)}</p>"
         f"<p>The first run again: <code>{escape(shown.again)}</code></p></body></html>\n"
     )
 

@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from selfplay.ablation import AblationConfig, ArmResult, Cell, Forecast, Host
+    from selfplay.ablation import AblationConfig, ArmResult, Forecast, GridProgress
 
 HOUR, MINUTE = 3600, 60
 
@@ -46,40 +46,35 @@ def ablate(
     as_json: Annotated[bool, typer.Option("--json", help="The table as JSON.")] = False,
 ) -> None:
     """Run a grid of overrides × seeds; report means and paired differences with intervals."""
-    from selfplay.ablation import Host, cells, forecast, grid_config, results, write_report
+    from selfplay.ablation import Host, ablation_cost
+    from selfplay.ablation import ablate as compare
 
-    config = grid_config(source, overrides or [])
-    directory = out or Path("runs") / "ablations" / Path(source).stem
-    grid = cells(config, directory)
     host = Host(threads, tuple(filter(None, gpus.split(","))), per_gpu, memory)
-    at_a_time = host.most if workers is None else workers
     if dry_run:
-        show_forecast(forecast(grid, at_a_time, host, timed), as_json)
+        cost = ablation_cost(source, overrides or [], out, workers, host, timed)
+        show_forecast(cost, as_json)
         return
-    play(grid, at_a_time, host, directory / "shared" if share else None, as_json)
-    found = results(config, grid)
-    files = write_report(config, grid, found, directory)
+
+    def watch(progress: GridProgress) -> None:
+        typer.echo(line(progress), err=as_json)
+
+    found = compare(source, overrides or [], out, workers, host, share, watch)
     if as_json:
-        typer.echo(json.dumps([asdict(arm) for arm in found], indent=1))
+        typer.echo(json.dumps([asdict(arm) for arm in found.arms], indent=1))
         return
-    show(config, found)
-    typer.echo(f"\nreport: {next(path for path in files if path.suffix == '.html')}")
-    typer.echo(f"next: selfplay status {grid[0].directory} looks at one of the runs")
+    show(found.config, found.arms)
+    typer.echo(f"\nreport: {next(path for path in found.files if path.suffix == '.html')}")
+    typer.echo(f"next: selfplay status {found.cells[0].directory} looks at one of the runs")
 
 
-def play(grid: Sequence[Cell], workers: int, host: Host, shared: Path | None, aside: bool) -> None:
-    """Runs what is not finished, and says how far it is; `aside`: to standard error."""
-    from selfplay.ablation import run_cells
-    from selfplay.ablation.forecast import seconds_left
-
-    directory = grid[0].directory.parent
-    typer.echo(f"{len(grid)} runs in {directory}, {workers} at a time", err=aside)
-    done: list[Cell] = []
-    for cell in run_cells(grid, workers, host, shared):
-        done.append(cell)
-        left = seconds_left(grid, done, workers) if len(done) < len(grid) else 0.0
-        ahead = f" · about {duration(left)} left" if left else ""
-        typer.echo(f"{len(done)}/{len(grid)}  {cell.arm}, seed {cell.seed}{ahead}", err=aside)
+def line(progress: GridProgress) -> str:
+    """How far a grid is."""
+    if progress.cell is None:
+        return f"{progress.total} runs in {progress.directory}, {progress.workers} at a time"
+    left = progress.seconds_left
+    ahead = f" · about {duration(left)} left" if left else ""
+    arm, seed = progress.cell.arm, progress.cell.seed
+    return f"{progress.done}/{progress.total}  {arm}, seed {seed}{ahead}"
 
 
 def timed(arm: str) -> None:
@@ -101,8 +96,7 @@ def show(config: AblationConfig, found: Sequence[ArmResult]) -> None:
 def show_forecast(found: Forecast, as_json: bool) -> None:
     """Prints what is left of the grid."""
     if as_json:
-        told = asdict(found) | {"seconds": found.seconds, "tokens": found.tokens}
-        typer.echo(json.dumps(told, indent=1))
+        typer.echo(json.dumps(found.as_dict(), indent=1))
         return
     typer.echo(f"{'arm':<26} {'runs left':>9} {'each':>10} {'tokens each':>14}  from")
     for arm in found.arms:

@@ -43,6 +43,7 @@ def make(
         bool, typer.Option("--all", help="Also prompts whose responses are all worth the same.")
     ] = False,
     limit: Annotated[int, typer.Option(min=0, help="Prompts at most; 0 for all.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Score responses of a run or of a file by a trusted judge, the verifier by default."""
     from selfplay.anchor_making import JudgingConfig, make_anchors
@@ -51,6 +52,9 @@ def make(
     config = load_config(None, overrides or [], JudgingConfig).config
     found = _responses(run, label, rounds, groups, layout)
     made = make_anchors(found, config.build(), out, scorer, not every, limit)
+    if as_json:
+        print_json(made.as_dict())
+        return
     typer.echo(
         f"{made.responses:,} different responses to {made.prompts:,} prompts judged by "
         f"{config.judge.name}"

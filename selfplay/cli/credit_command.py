@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from selfplay.credit.asked import Asked
     from selfplay.credit.table import Attribution, Credit
+    from selfplay.events import Progress
 
 
 def credit(
@@ -35,14 +34,12 @@ def credit(
 
     Nothing is written to the run, and nobody else may write to it meanwhile.
     """
-    from selfplay.credit.asked import KINDS, Asked
+    from selfplay.credit.of_run import credit_of_run
     from selfplay.credit.table import write_csv
 
-    kinds = tuple(by) if by else KINDS if method == "influence" else KINDS[:1]
-    asked = Asked(method, kinds, top, preconditioner)
-    asked.check()
+    typer.echo("loading the libraries and the model …", err=True)
     tables = []
-    for table in attributed(directory, asked):
+    for table in credit_of_run(directory, method, by or (), top, preconditioner, tell):
         tables.append(table)
         if as_json:
             typer.echo(json.dumps(table.as_dict()))
@@ -53,22 +50,10 @@ def credit(
         typer.echo(f"\nwritten to {as_csv}", err=as_json)
 
 
-def attributed(directory: Path, asked: Asked) -> Iterator[Attribution]:
-    """The run's tables; says on the error stream how far it has come."""
-    from selfplay.cli.run_command import resume
-
-    loaded = resume(directory, [])
-    typer.echo("loading the libraries and the model …", err=True)
-    from selfplay.build import open_game
-    from selfplay.credit.attribution import credit as attribute
-    from selfplay.events import Progress
-
-    with open_game(loaded, directory) as game:
-        for found in attribute(game, asked):
-            if not isinstance(found, Progress):
-                yield found
-            elif found.done == found.total or found.done % 10 == 0:
-                typer.echo(f"{found.stage}: round {found.done} of {found.total}", err=True)
+def tell(progress: Progress) -> None:
+    """Says on the error stream how far it has come."""
+    if progress.done == progress.total or progress.done % 10 == 0:
+        typer.echo(f"{progress.stage}: round {progress.done} of {progress.total}", err=True)
 
 
 def show(table: Attribution) -> None:

@@ -7,11 +7,18 @@ from typing import Annotated
 
 import typer
 
+from selfplay.cli.as_json import print_json
 
-def digest(directory: Annotated[Path, typer.Argument(help="The run directory.")]) -> None:
+
+def digest(
+    directory: Annotated[Path, typer.Argument(help="The run directory.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
     """Print the fingerprint of all that a run has made: ledger content and policy weights."""
-    from selfplay.ledger import Ledger
-    from selfplay.paths import LEDGER
+    from selfplay.summary import digest as digest_of
 
-    with Ledger.open(directory / LEDGER, read_only=True) as ledger:
-        typer.echo(ledger.digest())
+    found = digest_of(directory)
+    if as_json:
+        print_json({"digest": found})
+    else:
+        typer.echo(found)

@@ -22,12 +22,9 @@ def estimate(
 
     Ranks by every metric that reads rewards alone, or by those named with --metric.
     """
-    from selfplay.data.recorded import read_recorded, to_group
-    from selfplay.ranking import rank
+    from selfplay.ranking import rank_file
 
-    groups = [to_group(found) for found in read_recorded(path, layout)]
-    rankings = rank(groups, metric)
-    for ranking in rankings:
+    for ranking in rank_file(path, layout, metric):
         if as_json:
             for place in ranking.places:
                 typer.echo(json.dumps(place.as_dict(ranking.metric)))

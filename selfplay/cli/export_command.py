@@ -111,9 +111,6 @@ def export(
     A directory gets a file for each split and a data card. Of policy/<version> with a reward head,
     write the reward model in transformers' layout.
     """
-    if (directory / "policy.json").is_file():
-        export_model(directory, path, force)
-        return
     from selfplay.core.components import chosen
     from selfplay.export import Cleaning, ExportOptions, Filters
     from selfplay.export import Top as TopOptions
@@ -199,6 +196,10 @@ def _tell(exported: Exported, as_json: bool) -> None:
     if as_json:
         print_json(exported.as_dict())
         return
+    if not exported.rows:
+        typer.echo(f"{exported.what.replace('_', ' ')} written to {exported.place}")
+        typer.echo(f"next: {exported.use}")
+        return
     rows = ", ".join(f"{count:,} {name}" for name, count in exported.rows.items())
     typer.echo(f"{rows} rows written to {exported.place}")
     if exported.prompts:
@@ -206,14 +207,3 @@ def _tell(exported: Exported, as_json: bool) -> None:
     for reason, count in exported.left_out.items():
         typer.echo(f"{count:>8,}  left out: {reason}")
     typer.echo(f"next: {exported.use}")
-
-
-def export_model(policy: Path, path: Path, force: bool) -> None:
-    """Writes the reward model of a saved policy."""
-    from selfplay.export.writing import whole
-    from solver.export import export_saved
-
-    with whole(path, force) as draft:
-        export_saved(policy, draft)
-    typer.echo(f"reward model written to {path}")
-    typer.echo(f"next: meta.judge=reward_model meta.judge.path={path} makes it the judge of a run")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +15,15 @@ feedback = typer.Typer(
 )
 
 Run = Annotated[Path, typer.Argument(help="The run directory; it may be playing.")]
+
+NOTES = {
+    "blank": "rows have no score and are left out",
+    "strangers": "prompts are not the run's; they become anchors all the same",
+    "alone": (
+        "responses stand alone in this file: nothing else of their prompt was scored with them"
+    ),
+}
+"""What is to be noted of a file's rows, by its count."""
 
 
 @feedback.command()
@@ -45,35 +53,26 @@ def add(
     directory: Run,
     path: Annotated[Path, typer.Argument(help="Scores and comparisons: JSONL, CSV or Parquet.")],
     scorer: Annotated[str, typer.Option(help="Of rows that name none.")] = "human",
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Put scores and comparisons into a run's inbox; its next review takes them in."""
-    from meta.opinions import Rating, anchors_from_opinions
     from selfplay.feedback import deliver
 
     delivery = deliver(directory, path, scorer)
-    name, found = delivery.path.relative_to(directory), delivery.feedback
+    if as_json:
+        print_json(delivery.as_dict())
+        return
+    name, counts = delivery.path.relative_to(directory), delivery.counts
     if not delivery.new:
         typer.echo(f"the run has this already, as {name}")
         return
-    ratings = sum(isinstance(opinion, Rating) for opinion in found.opinions)
-    anchors = anchors_from_opinions(found.opinions)
-    prompts = len({anchor.prompt.id for anchor in anchors})
     typer.echo(
-        f"{ratings:,} scores and {len(found.opinions) - ratings:,} comparisons of responses to "
-        f"{prompts:,} prompts delivered as {name}"
+        f"{counts['ratings']:,} scores and {counts['comparisons']:,} comparisons of responses to "
+        f"{counts['prompts']:,} prompts delivered as {name}"
     )
-    scales = Counter((anchor.prompt.id, anchor.scorer) for anchor in anchors)
-    alone = sum(size == 1 for size in scales.values())
-    notes = {
-        "rows have no score and are left out": found.blank,
-        "prompts are not the run's; they become anchors all the same": found.strangers,
-        "responses stand alone in this file: nothing else of their prompt was scored with them": (
-            alone
-        ),
-    }
-    for words, number in notes.items():
-        if number:
-            typer.echo(f"note: {number:,} {words}")
+    for count, words in NOTES.items():
+        if counts[count]:
+            typer.echo(f"note: {counts[count]:,} {words}")
     if not delivery.reviews:
         typer.echo("note: the run does not review its rubric (meta.review.enabled), so it waits")
 

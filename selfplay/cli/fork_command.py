@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from selfplay.cli.as_json import print_json
+
 
 def fork(
     directory: Annotated[Path, typer.Argument(help="The run to fork; it may be live.")],
@@ -17,11 +19,15 @@ def fork(
     t: Annotated[
         int | None, typer.Option("--round", help="After which round. Default: the last one.")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Start a new run from an old round of another one."""
     from selfplay.fork import fork as make
 
     made = make(directory, out, t, overrides or [])
+    if as_json:
+        print_json(made.as_dict())
+        return
     changed = f"; changed: {', '.join(made.changed)}" if made.changed else ""
     typer.echo(f"{made.directory}: {directory} up to round {made.round}{changed}")
     if made.behind:

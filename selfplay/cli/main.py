@@ -19,13 +19,14 @@ from selfplay.cli.config_command import show_config
 from selfplay.cli.costs_command import costs
 from selfplay.cli.credit_command import credit
 from selfplay.cli.digest_command import digest
-from selfplay.cli.doctor import doctor
+from selfplay.cli.doctor_command import doctor
 from selfplay.cli.estimate_command import estimate
 from selfplay.cli.evaluate_command import evaluate
 from selfplay.cli.export_command import export
 from selfplay.cli.feedback_command import feedback
 from selfplay.cli.fork_command import fork
 from selfplay.cli.prompts_command import prompts
+from selfplay.cli.reference_command import reference
 from selfplay.cli.replay_command import replay
 from selfplay.cli.report_command import report
 from selfplay.cli.reviews_command import reviews
@@ -56,6 +57,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "ablate": ablate,
     "digest": digest,
     "config": show_config,
+    "reference": reference,
     "doctor": doctor,
 }
 

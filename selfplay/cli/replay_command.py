@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import math
-from collections.abc import Mapping, Sequence
-from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from selfplay.cli.as_json import print_json
 
 if TYPE_CHECKING:
     from selfplay.replay import Replay
@@ -53,78 +50,19 @@ def replay(
     Every estimator named is combined with every sampler named; where either is left out it is the
     run's own. Nothing is generated, learned or written to the run.
     """
+    from selfplay.replay import alternatives_named
     from selfplay.replay import replay as replayed
 
-    named = combinations(estimator or [], sampler or []) | read_alternatives(alternatives)
+    named = alternatives_named(estimator or [], sampler or [], alternatives)
     found = replayed(directory, named, draws, threshold)
     if out is not None:
-        write_turns(found, out)
+        found.write_csv(out)
     if as_json:
-        typer.echo(json.dumps(as_data(found), indent=1))
+        print_json(found.as_dict())
         return
     show(found, directory)
     if out is not None:
         typer.echo(f"{len(found.turns)} rows written to {out}")
-
-
-def combinations(estimators: Sequence[str], samplers: Sequence[str]) -> dict[str, list[str]]:
-    """Overrides by name, of every estimator with every sampler."""
-    found: dict[str, list[str]] = {}
-    for chosen in product(estimators or [""], samplers or [""]):
-        keys = ("creator.estimator", "creator.sampler")
-        overrides = [f"{key}={value}" for key, value in zip(keys, chosen, strict=True) if value]
-        if overrides:
-            found[" + ".join(filter(None, chosen))] = overrides
-    return found
-
-
-def read_alternatives(path: Path | None) -> dict[str, list[str]]:
-    """The alternatives of a file; none without one.
-
-    Raises:
-        ConfigError: the file cannot be used.
-    """
-    from selfplay.config import load_config
-    from selfplay.replay import ReplayConfig
-
-    return {} if path is None else load_config(path, [], ReplayConfig).config.alternatives
-
-
-def write_turns(found: Replay, path: Path) -> None:
-    """One row for each alternative and round; what is unknown is empty.
-
-    Raises:
-        ResourceError: the file cannot be written.
-    """
-    from selfplay.policies import writing
-
-    rows = as_data(found)["turns"]
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]) if rows else [])
-            writer.writeheader()
-            writer.writerows(rows)
-
-
-def as_data(found: Replay) -> dict[str, Any]:
-    """For JSON, which has no NaN: what is unknown is null."""
-    from dataclasses import asdict
-
-    return {
-        "recorded": found.recorded,
-        "reproduced": found.reproduced,
-        "means": {name: known(figures) for name, figures in found.means().items()},
-        "turns": [known(asdict(turn)) for turn in found.turns],
-    }
-
-
-def known(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures, None in place of NaN."""
-    return {
-        name: None if isinstance(value, float) and math.isnan(value) else value
-        for name, value in figures.items()
-    }
 
 
 def show(found: Replay, directory: Path) -> None:
@@ -142,8 +80,9 @@ def show(found: Replay, directory: Path) -> None:
     for heading in COLUMNS.values():
         table.add_column(heading, justify="right")
     for name, figures in means.items():
-        shown = known({key: figures[key] for key in COLUMNS}).values()
-        table.add_row(escape(name), *("–" if value is None else f"{value:.3f}" for value in shown))
+        shown = (figures[key] for key in COLUMNS)
+        # Only NaN is not itself.
+        table.add_row(escape(name), *(f"{v:.3f}" if v == v else "–" for v in shown))
     console = Console()
     console.width = console.width if console.is_terminal else WIDTH
     typer.echo(f"means over {len(rounds)} rounds, {rounds[0]} to {rounds[-1]}")

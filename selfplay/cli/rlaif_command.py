@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,17 +45,12 @@ def revise(
     The same command goes on with what is in --out.
     """
     typer.echo("loading the libraries and the model …", err=True)
-    from selfplay.config import load_config
-    from selfplay.rlaif.config import ReviseConfig
-    from selfplay.rlaif.revise import ROWS, revising
+    from selfplay.rlaif.revise import revise as work
 
-    changes = [f"prompts.path={json.dumps(str(prompts))}"]
-    changes += [f"model={json.dumps(model)}"] if model else []
+    changes = ["model=transformers", f"model.path={json.dumps(model)}"] if model else []
     changes += [f"constitution={json.dumps(constitution)}"] if constitution else []
-    loaded = load_config(source, [*changes, *(overrides or [])], ReviseConfig)
-    _carry_out(revising(loaded, out), out)
-    path = getattr(loaded.config.model.options, "path", "") or "DIR"
-    _tell(out, ROWS, f"--model {path} --objective sft", as_json)
+    changes += overrides or []
+    _tell(_carried_out(out, lambda watch: work(prompts, out, changes, source, watch)), as_json)
 
 
 @rlaif.command()
@@ -76,15 +70,12 @@ def label(
     The same command goes on with what is in --out.
     """
     typer.echo("loading the libraries and the model …", err=True)
-    from selfplay.config import load_config
-    from selfplay.rlaif.config import LabelConfig
-    from selfplay.rlaif.label import ROWS, labelling
+    from selfplay.rlaif.label import label as work
 
-    changes = [f"data={json.dumps(str(data))}", *_judging_model(model)]
+    changes = _judging_model(model)
     changes += [f"judge.principles={json.dumps(principles)}"] if principles else []
-    loaded = load_config(source, [*changes, *(overrides or [])], LabelConfig)
-    _carry_out(labelling(loaded, out), out)
-    _tell(out, ROWS, "--model DIR --objective rm heldout=0.1", as_json)
+    changes += overrides or []
+    _tell(_carried_out(out, lambda watch: work(data, out, changes, source, watch)), as_json)
 
 
 @rlaif.command()
@@ -104,23 +95,15 @@ def judgements(
     The same command goes on with what is in --out.
     """
     typer.echo("loading the libraries and the model …", err=True)
-    from selfplay.config import load_config
-    from selfplay.rlaif.config import RewardedConfig
-    from selfplay.rlaif.rewarded import ROWS, SATURATED, judging, share_at_top
+    from selfplay.rlaif.rewarded import judge_judgements
 
-    changes = [f"data={json.dumps(str(data))}", *_judging_model(model)]
+    changes = _judging_model(model)
     changes += [f"rubric={json.dumps(rubric)}"] if rubric else []
-    loaded = load_config(source, [*changes, *(overrides or [])], RewardedConfig)
-    _carry_out(judging(loaded, out), out)
-    path = loaded.config.judge.model.options.path
-    share = share_at_top(out)
-    if share >= SATURATED:
-        typer.echo(
-            f"warning: {share:.0%} of the responses have the highest score, so the judge hardly "
-            "tells them apart any more: stop here, or take another rubric or judge",
-            err=True,
-        )
-    _tell(out, ROWS, f"--model {path} --objective dpo", as_json)
+    changes += overrides or []
+    made = _carried_out(out, lambda watch: judge_judgements(data, out, changes, source, watch))
+    if made.warning:
+        typer.echo(f"warning: {made.warning}", err=True)
+    _tell(made, as_json)
 
 
 def _judging_model(model: str | None) -> list[str]:
@@ -129,45 +112,42 @@ def _judging_model(model: str | None) -> list[str]:
     return ["judge.model=transformers", f"judge.model.path={json.dumps(model)}"]
 
 
-def _carry_out(work: Generator[Done, None, None], out: Path) -> None:
-    """Works chunk by chunk and says how far it has come; ends the command if interrupted."""
-    from selfplay.signals import Interruption
+def _carried_out(out: Path, work: Callable[[Callable[[Done], None]], Made]) -> Made:
+    """What was made; says how far the work has come, and ends the command if interrupted."""
+    from selfplay.signals import Interruption, LeavingError
 
     told = -1
-    with Interruption() as interruption, closing(work):
-        for done in work:
-            step = done.done * LINES // max(1, done.total)
-            if step > told or done.done == done.total:
-                typer.echo(f"{done.done:,} of {done.total:,} prompts", err=True)
-                told = step
-            if interruption.requested and done.done < done.total:
-                typer.echo(f"interrupted; the same command goes on from {out}", err=True)
-                raise typer.Exit(130)
+
+    def watch(done: Done) -> None:
+        nonlocal told
+        step = done.done * LINES // max(1, done.total)
+        if step > told or done.done == done.total:
+            typer.echo(f"{done.done:,} of {done.total:,} prompts", err=True)
+            told = step
+        if done.done < done.total:
+            interruption.leave_if_requested()
+
+    with Interruption() as interruption:
+        try:
+            return work(watch)
+        except LeavingError:
+            typer.echo(f"interrupted; the same command goes on from {out}", err=True)
+            raise typer.Exit(130) from None
 
 
-def _tell(out: Path, name: str, further: str, as_json: bool) -> None:
+def _tell(made: Made, as_json: bool) -> None:
     """What was made, what is missing and why, and what to do next."""
-    from selfplay.rlaif.writing import MISSING, made
+    from selfplay.rlaif.writing import MISSING
 
-    found = made(out, name)
     if as_json:
-        typer.echo(json.dumps(_plain(found)))
+        typer.echo(json.dumps(made.as_dict()))
         return
-    typer.echo(f"\n{found.count:,} rows of {found.items:,} prompts: {found.rows}")
-    if found.missing:
-        typer.echo(f"{sum(found.missing.values()):,} missing: {out / MISSING}")
-        for reason, count in found.missing.items():
+    typer.echo(f"\n{made.count:,} rows of {made.items:,} prompts: {made.rows}")
+    if made.missing:
+        typer.echo(f"{sum(made.missing.values()):,} missing: {made.rows.parent / MISSING}")
+        for reason, count in made.missing.items():
             typer.echo(f"{count:>8,}  {reason}")
-    if found.count:
-        typer.echo(f"\nnext: selfplay train {found.rows} {further}")
+    if made.count:
+        typer.echo(f"\nnext: {made.use}")
     else:
         typer.echo("\nnothing was made; the reasons above say what to change")
-
-
-def _plain(found: Made) -> dict[str, object]:
-    return {
-        "rows": str(found.rows),
-        "count": found.count,
-        "missing": dict(found.missing),
-        "prompts": found.items,
-    }

@@ -27,11 +27,7 @@ def list_(directory: Run, as_json: Json = False) -> None:
 
     history = rubric_history(directory)
     if as_json:
-        versions = [
-            {**entry._asdict(), "standing": history.standing(entry.version)}
-            for entry in history.versions()
-        ]
-        print_json({"frozen": history.frozen, "versions": versions})
+        print_json(history.as_dict())
         return
     from selfplay.cli.rubric_shown import show_history
 
@@ -49,13 +45,12 @@ def show(
     """Show a version of a run's rubric, as YAML that a configuration can name."""
     from selfplay.rubrics import rubric_history
 
-    history = rubric_history(directory)
-    entry = history.entry(version)
+    found = rubric_history(directory).described(version)
     if as_json:
-        print_json({**entry._asdict(), "standing": history.standing(entry.version)})
+        print_json(found)
         return
-    typer.echo(f"# {history.standing(entry.version)}; {' '.join(entry.reason.split())}")
-    typer.echo(entry.text.rstrip("\n"))
+    typer.echo(f"# {found['standing']}; {' '.join(found['reason'].split())}")
+    typer.echo(found["text"].rstrip("\n"))
 
 
 @rubric.command()
@@ -85,11 +80,15 @@ def rollback(
         typer.Argument(help="Which to go back to; what the present one was made from by default."),
     ] = None,
     reason: Reason = "",
+    as_json: Json = False,
 ) -> None:
     """Put an older version in force again; nothing is deleted. The run must not be playing."""
     from selfplay.rubrics import rollback as go_back
 
     entry = go_back(directory, version, reason)
+    if as_json:
+        print_json(entry._asdict())
+        return
     typer.echo(f"version {entry.version} is in force: {entry.reason}")
 
 

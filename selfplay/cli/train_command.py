@@ -62,33 +62,33 @@ def train(
     loaded = load_config(source, [*changes, *(overrides or [])], TrainConfig)
     directory = out or Path("runs") / f"train-{loaded.config.solver.objective.name}"
     began = time.perf_counter()
-    trained, peak_bytes = _carried_out(loaded, directory, as_json)
+    trained = _carried_out(loaded, directory, as_json)
     if as_json:
-        typer.echo(json.dumps(_summary(trained, peak_bytes)))
+        typer.echo(json.dumps(trained.as_dict()))
     else:
-        _show(trained, loaded.config, time.perf_counter() - began, peak_bytes)
+        _show(trained, loaded.config, time.perf_counter() - began)
 
 
-def _carried_out(
-    loaded: Loaded[TrainConfig], directory: Path, as_json: bool
-) -> tuple[Trained, int | None]:
-    """What the job made, and the most memory that a batch took; ends the command if interrupted."""
-    from selfplay.notes import job_notes
-    from selfplay.signals import Interruption
-    from selfplay.train import finish, learn, open_job
+def _carried_out(loaded: Loaded[TrainConfig], directory: Path, as_json: bool) -> Trained:
+    """What the job made; ends the command if it is interrupted."""
+    from selfplay.signals import Interruption, LeavingError
+    from selfplay.train import carry_out
 
-    peaks = []
-    with Interruption() as interruption, open_job(loaded, directory) as job:
-        for note in job_notes(loaded.config.solver.objective, job.groups):
-            typer.echo(f"note: {note}", err=True)
-        for done in learn(job):
-            _tell(done, as_json)
-            peaks += [done.peak_bytes] if done.peak_bytes is not None else []
-            if interruption.requested and done.version < done.total:
-                job.save()
-                typer.echo(f"interrupted; the same command goes on from {directory}", err=True)
-                raise typer.Exit(130)
-        return finish(job), max(peaks, default=None)
+    def watch(done: BatchDone) -> None:
+        _tell(done, as_json)
+        if done.version < done.total:
+            interruption.leave_if_requested()
+
+    with Interruption() as interruption:
+        try:
+            return carry_out(loaded, directory, watch, _note)
+        except LeavingError:
+            typer.echo(f"interrupted; the same command goes on from {directory}", err=True)
+            raise typer.Exit(130) from None
+
+
+def _note(note: str) -> None:
+    typer.echo(f"note: {note}", err=True)
 
 
 def _tell(done: BatchDone, as_json: bool) -> None:
@@ -106,28 +106,15 @@ def _tell(done: BatchDone, as_json: bool) -> None:
         typer.echo(line)
 
 
-def _summary(trained: Trained, peak_bytes: int | None) -> dict[str, object]:
-    return {
-        "policy": str(trained.policy),
-        "reward_model": str(trained.reward_model) if trained.reward_model else None,
-        "batches": len(trained.batches),
-        "groups": trained.groups,
-        "too_long": trained.too_long,
-        "heldout_accuracy": trained.heldout_accuracy,
-        "heldout_comparisons": trained.heldout_comparisons,
-        "peak_bytes": peak_bytes,
-    }
-
-
-def _show(trained: Trained, config: TrainConfig, seconds: float, peak_bytes: int | None) -> None:
+def _show(trained: Trained, config: TrainConfig, seconds: float) -> None:
     """Prints the job's figures and what to do next."""
     tokens = sum(batch["tokens"] for batch in trained.batches)
     typer.echo(
         f"\n{trained.groups:,} groups, {len(trained.batches):,} batches, {tokens:,.0f} tokens, "
         f"{seconds:,.0f} s"
     )
-    if peak_bytes is not None:
-        typer.echo(f"learning took {peak_bytes / 2**20:,.0f} MiB at most")
+    if trained.peak_bytes is not None:
+        typer.echo(f"learning took {trained.peak_bytes / 2**20:,.0f} MiB at most")
     if trained.too_long:
         typer.echo(f"{trained.too_long:,} responses are longer than the context and were left out")
     for name in ("loss", "accuracy"):

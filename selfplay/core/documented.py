@@ -11,6 +11,7 @@ import inspect
 import textwrap
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
+from functools import cache
 from typing import Any
 
 from selfplay.core.components import Choice
@@ -25,6 +26,7 @@ def field_texts(kind: type) -> dict[str, str]:
     return {item.name: texts[item.name] for item in fields(kind) if item.name in texts}
 
 
+@cache
 def _own_texts(kind: type) -> dict[str, str]:
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     assert isinstance(tree, ast.ClassDef)
@@ -67,6 +69,8 @@ def spelled(value: Any) -> str:
     """A value as YAML has it, a component by its name."""
     if value is None:
         return "null"
+    if value == "":
+        return '""'
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Choice):

@@ -27,6 +27,15 @@ def parse_json(text: str) -> Any:
         raise ValueError("the JSON is nested too deeply") from error
 
 
+def without_nan(value: Any) -> Any:
+    """Plain data with null where a figure is missing (NaN), which JSON has no word for."""
+    if isinstance(value, Mapping):
+        return {key: without_nan(member) for key, member in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(member) for member in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number of JSON that can be read")
 

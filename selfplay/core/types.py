@@ -208,9 +208,11 @@ class Sampling:
     temperature: float = 1.0
     """0 means greedy."""
     top_p: float = 1.0
+    """Draw from the likeliest tokens that together have this probability; 1: from all."""
     top_k: int = 0
     """0 means all tokens."""
     max_new_tokens: int = 256
+    """Tokens after which a response is cut off."""
 
     def check(self, where: str) -> None:
         """Refuses impossible values; the configuration's loader calls it.

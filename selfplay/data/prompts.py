@@ -3,13 +3,15 @@
 A prompt is a string (one user message) or a list of chat messages. A gold answer may stand at the
 end of a worked solution after a marker, as GSM8K's do after "####"; then the text after the last
 marker is the answer and the solution stays in `extra` under its column's name. Rows that make the
-same prompt (messages, task and answer) collapse into one. Rows that `selfplay export` wrote are the
-prompts that it exported (`selfplay.data.exported`), whatever their other columns say.
+same prompt (messages, task and answer) collapse into one. The file is read twice, once for what its
+columns mean, so that its rows are never all in memory beside its prompts. Rows that
+`selfplay export` wrote are the prompts that it exported (`selfplay.data.exported`), whatever their
+other columns say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 from selfplay.core.errors import ConfigError, DataError, nearest
 from selfplay.core.types import Chat, Message, Prompt, user
 from selfplay.data.exported import provenance_of
-from selfplay.data.rows import TableRow, read_rows
+from selfplay.data.rows import TableRow, each_row
 
 PROMPT_COLUMNS = ("prompt", "question", "instruction", "messages")
 ANSWER_COLUMNS = ("answer", "gold", "ground_truth")
@@ -80,12 +82,13 @@ def read_prompts(options: PromptFileOptions) -> PromptFile:
         DataError: the file, a column or a row cannot be used; the message names file and line.
     """
     path = Path(options.path)
-    rows = read_rows(path, options.limit)
-    columns = find_columns(options, rows, path)
+    columns = find_columns(options, each_row(path, options.limit), path)
+    rows = 0
     distinct: dict[str, Prompt] = {}
     asked: set[tuple[str, Chat]] = set()
     conflicts = []
-    for row in rows:
+    for row in each_row(path, options.limit):
+        rows += 1
         prompt = make_prompt(row, columns)
         if prompt.id in distinct:
             continue
@@ -94,16 +97,16 @@ def read_prompts(options: PromptFileOptions) -> PromptFile:
         asked.add((prompt.task, prompt.messages))
         distinct[prompt.id] = prompt
     prompts = list(distinct.values())
-    return PromptFile(prompts, len(rows), len(rows) - len(prompts), tuple(conflicts), columns)
+    return PromptFile(prompts, rows, rows - len(prompts), tuple(conflicts), columns)
 
 
-def find_columns(options: PromptFileOptions, rows: Sequence[TableRow], path: Path) -> Columns:
+def find_columns(options: PromptFileOptions, rows: Iterable[TableRow], path: Path) -> Columns:
     """What the columns mean, from the options and from all rows.
 
     Raises:
         DataError: a column is not in the file.
     """
-    names = list(dict.fromkeys(name for row in rows for name in row.values))
+    names, marked = _names(rows, {options.answer, *ANSWER_COLUMNS})
     prompt = options.prompt
     if prompt == "auto":
         prompt = next((name for name in PROMPT_COLUMNS if name in names), "")
@@ -125,15 +128,20 @@ def find_columns(options: PromptFileOptions, rows: Sequence[TableRow], path: Pat
             )
     marker = options.answer_marker
     if marker == "auto":
-        marker = _detected_marker(rows, answer)
+        # GSM8K's if every answer has it.
+        marker = GSM8K_MARKER if answer in marked else ""
     return Columns(prompt, answer, marker, options.task or None)
 
 
-def _detected_marker(rows: Sequence[TableRow], answer: str | None) -> str:
-    """GSM8K's marker if every answer has it, else none."""
-    if answer is None:
-        return ""
-    return GSM8K_MARKER if all(GSM8K_MARKER in str(r.values.get(answer)) for r in rows) else ""
+def _names(rows: Iterable[TableRow], answers: Set[str]) -> tuple[list[str], Set[str]]:
+    """All columns' names in order, and those of `answers` that have the marker in every row."""
+    names: dict[str, None] = {}
+    marked = set(answers)
+    for row in rows:
+        names |= dict.fromkeys(row.values)
+        # Gone for good once a row is without it, so that later rows cost nothing.
+        marked -= {name for name in marked if GSM8K_MARKER not in str(row.values.get(name))}
+    return list(names), marked
 
 
 def make_prompt(row: TableRow, columns: Columns) -> Prompt:

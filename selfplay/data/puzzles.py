@@ -20,6 +20,7 @@ class PuzzleOptions:
     """Items of the configuration's `spaces`, spread evenly over generators and levels."""
 
     count: int = 512
+    """How many items."""
     levels: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     """Levels to draw from, by generator and attribute; what is left out ranges over its space."""
     seed: int | None = None

@@ -37,12 +37,23 @@ def read_rows(path: Path, limit: int = 0) -> list[TableRow]:
     Raises:
         DataError: no such file, an unknown format, no rows, or a row that cannot be read.
     """
+    return list(each_row(path, limit))
+
+
+def each_row(path: Path, limit: int = 0) -> Iterator[TableRow]:
+    """As `read_rows`, one after the other; a large file is never in memory as a whole.
+
+    Raises:
+        DataError: as `read_rows`.
+    """
     if limit < 0:
         raise DataError(f"{path}: expected a limit of 0 (all rows) or more, found {limit}")
-    rows = list(islice(_reader(path)(path), limit or None))
-    if not rows:
+    found = False
+    for row in islice(_reader(path)(path), limit or None):
+        found = True
+        yield row
+    if not found:
         raise DataError(f"{path}: expected at least one row, found none")
-    return rows
 
 
 def _reader(path: Path) -> Callable[[Path], Iterator[TableRow]]:

@@ -14,7 +14,9 @@ class SplitOptions:
     """Held-out prompts taken away from the run's own, chosen by a hash of their content."""
 
     share: float = 0.1
+    """About which share of the prompts is held out."""
     limit: int = 500
+    """Most prompts that are held out."""
 
     def check(self, where: str) -> None:
         """Refuses impossible values.

@@ -34,6 +34,8 @@ _NO_ROWS = (
     "expected {what} of {prompts} prompts, found none in the rounds that are exported; widen "
     "--round, or export rewards to see what there is"
 )
+SAVED, REWARD_MODEL = "policy.json", "reward_model"
+"""The file that makes a directory a saved policy, and what is written of one."""
 _FOREIGN = (".json", ".csv", ".ndjson", ".txt", ".arrow")
 
 
@@ -90,9 +92,13 @@ def export(directory: Path, place: Path, options: ExportOptions | None = None) -
     """Writes what a run has made to `place`, whole or not at all.
 
     Args:
-        directory: the run's; it may be live.
+        directory: the run's, which may be live; or a saved policy with a reward head, whose reward
+            model is written in transformers' layout.
         place: a file that ends with .jsonl or .parquet, or a directory, which gets a data card.
         options: what, in which layout, and which of it; prompts without filters by default.
+
+    Returns:
+        What was written, how much of it, and what to do with it.
 
     Raises:
         ConfigError: an impossible option, or something is at `place`.
@@ -114,6 +120,8 @@ def exporting(
     directory: Path, place: Path, options: ExportOptions
 ) -> Generator[Progress, None, Exported]:
     """As `export`, and says how far it has come."""
+    if (directory / SAVED).is_file():
+        return _reward_model(directory, place, options.force)
     options.check()
     if options.what in PARTS:
         with whole(place, options.force) as draft:
@@ -135,6 +143,15 @@ def exporting(
     families = len(set(plan.family_N.tolist()))
     use = _use(layout, target)
     return Exported(place, options.what, dict(tally.rows), len(plan), families, plan.left_out, use)
+
+
+def _reward_model(policy: Path, place: Path, force: bool) -> Exported:
+    from solver.export import export_saved
+
+    with whole(place, force) as draft:
+        export_saved(policy, draft)
+    use = f"meta.judge=reward_model meta.judge.path={place} makes it the judge of a run"
+    return Exported(place, REWARD_MODEL, {}, use=use)
 
 
 def target_of(place: Path, options: ExportOptions) -> Target:

@@ -18,8 +18,11 @@ from typing import IO, Any, Protocol
 from selfplay.core.errors import ConfigError
 from selfplay.export.columns import SOURCES, arrow_type
 from selfplay.export.layouts import Layout
+from selfplay.paths import LEDGER
 from selfplay.policies import writing
 
+_OF_RUNS = (LEDGER, "policy.json")
+"""Files that an export never has, and a run or one of its policies always."""
 _BATCH = 1024
 """Rows of a Parquet row group that are in memory at once."""
 
@@ -126,11 +129,16 @@ def to_datasets(directory: Path, splits: list[str]) -> None:
 
 
 def check_free(place: Path, force: bool) -> None:
-    """Refuses to replace what is there unless that is asked for.
+    """Refuses to replace what is there unless that is asked for, and to replace a run at all.
 
     Raises:
-        ConfigError: something is there.
+        ConfigError: something is there, or a run is.
     """
+    if place.is_dir() and any(next(place.rglob(name), None) for name in _OF_RUNS):
+        raise ConfigError(
+            f"expected an older export or nothing at {place}, found a directory with a run or its "
+            "policies, which --force does not replace either; choose another place"
+        )
     if (place.exists() or place.is_symlink()) and not force:
         raise ConfigError(
             f"expected nothing at {place}, found {'a directory' if place.is_dir() else 'a file'}; "
@@ -143,7 +151,7 @@ def whole(place: Path, force: bool) -> Iterator[Path]:
     """Where to write what is moved to `place` in the end, file or directory.
 
     Raises:
-        ConfigError: something is there, and `force` is false.
+        ConfigError: something is there, and `force` is false; or a run is there.
         ResourceError: the file system is full, failing or read-only.
     """
     check_free(place, force)
@@ -160,8 +168,8 @@ def whole(place: Path, force: bool) -> Iterator[Path]:
 
 
 def _swap(made: Path, place: Path, aside: Path) -> None:
-    """Files change places at once; a directory is moved aside first, and back if that fails."""
-    if not place.is_dir():
+    """Files change places at once; else what is there is moved aside first, and back on failure."""
+    if not place.exists() or (place.is_file() and made.is_file()):
         made.replace(place)
         return
     place.rename(aside)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -42,6 +43,27 @@ class Delivery(NamedTuple):
     new: bool
     reviews: bool
     """Whether the run reviews its rubric; else the file waits until it does."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What the file says: by opinions, by prompts, and what is to be noted of its rows."""
+        opinions = self.feedback.opinions
+        ratings = sum(isinstance(opinion, Rating) for opinion in opinions)
+        anchors = anchors_from_opinions(opinions)
+        scales = Counter((anchor.prompt.id, anchor.scorer) for anchor in anchors)
+        return {
+            "ratings": ratings,
+            "comparisons": len(opinions) - ratings,
+            "prompts": len({anchor.prompt.id for anchor in anchors}),
+            "blank": self.feedback.blank,
+            "strangers": self.feedback.strangers,
+            "alone": sum(size == 1 for size in scales.values()),
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        place = {"path": str(self.path), "new": self.new, "reviews": self.reviews}
+        return {**place, **self.counts}
 
 
 @dataclass(frozen=True)
@@ -88,6 +110,9 @@ def deliver(directory: Path, path: Path, scorer: str = HUMAN) -> Delivery:
         directory: of the run, which may be playing.
         path: JSON Lines, CSV or Parquet; see `selfplay.feedback.rows`.
         scorer: of rows that name none.
+
+    Returns:
+        The file in the inbox, and what it says.
 
     Raises:
         DataError: the file or some rows cannot be used; names the lines.

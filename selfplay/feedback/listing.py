@@ -34,7 +34,10 @@ class Entry:
 
 
 def listing(directory: Path) -> list[Entry]:
-    """The files of the run in `directory`: those that wait first, then taken, then refused.
+    """The feedback of the run in `directory`.
+
+    Returns:
+        Its files: those that wait first, then those taken in, then those refused.
 
     Raises:
         LedgerError: there is no readable ledger.

@@ -76,6 +76,9 @@ def sample(
         suspects: only responses that alarms suspect, and one more beside them.
         seed: of the draw.
 
+    Returns:
+        The responses, with where they stand in the run.
+
     Raises:
         ConfigError: fewer than two are asked for.
         DataError: the round has no judged responses, or no suspects.

@@ -18,6 +18,7 @@ class JudgedConfig:
     """A win rate against a reference's answers, for prompts that no verifier can judge."""
 
     enabled: bool = False
+    """Whether win rates are measured."""
     judge: Any = component("pairwise", JUDGES)
     """Who compares. A judge of pairs is asked in both orders; of any other, the higher reward wins.
     Its model is one of its own, since the solver's would change from round to round."""

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from selfplay.core.types import Group, Prompt, Verdict
-from selfplay.ledger import pool
+from selfplay.ledger import codec, pool
 from selfplay.ledger.database import Database
 
 ROOTS = ("original", "heldout", "imported")
@@ -39,6 +39,13 @@ FROM groups g JOIN verdicts v ON v.group_id = g.id JOIN prompts p ON p.id = g.pr
 WHERE g.round = ? AND g.purpose IN ('train', 'estimate')
     AND p.operator NOT IN ('original', 'heldout', 'imported')
 ORDER BY g.id, v.position
+"""
+_COMPOSED_CHILDREN = """
+SELECT p.id, p.messages, p.task, p.answer, p.puzzle, p.extra,
+    p.operator, p.model, p.seed, p.round, p.policy_version, p.fingerprint
+FROM composed_prompts c JOIN prompts p ON p.id = c.prompt_id
+WHERE c.round = ? AND p.operator NOT IN ('original', 'heldout', 'imported')
+GROUP BY p.position ORDER BY min(c.position)
 """
 _ROUNDS = f"""
 WITH born AS MATERIALIZED (
@@ -107,15 +114,11 @@ def trained(database: Database) -> list[Trained]:
 
 
 def children_of(database: Database, t: int) -> dict[str, Prompt]:
-    """The children among the prompts that round `t` asked, by id, in their order."""
-    rows = database.rows(
-        "SELECT c.prompt_id FROM composed_prompts c JOIN prompts p ON p.id = c.prompt_id "
-        "WHERE c.round = ? AND p.operator NOT IN ('original', 'heldout', 'imported') "
-        "GROUP BY c.prompt_id ORDER BY min(c.position)",
-        t,
-    )
-    ids = [id_ for (id_,) in rows]
-    return dict(zip(ids, pool.prompts(database, ids), strict=True))
+    """The children among the prompts that round `t` asked, by id, in their order.
+
+    Without their parents, which counting does not need.
+    """
+    return {row[0]: codec.prompt_from(row, ()) for row in database.rows(_COMPOSED_CHILDREN, t)}
 
 
 def rewarded(database: Database, t: int, known: Mapping[str, Prompt]) -> list[Group]:

@@ -24,6 +24,7 @@ class ReviseConfig:
     prompts: PromptFileOptions = field(
         default_factory=PromptFileOptions, metadata={"shorthand": "path"}
     )
+    """What is answered."""
     model: Any = component("transformers", WRITERS, shorthand=("transformers", "path"))
     """Who answers, criticises and revises."""
     constitution: str = "plain"
@@ -33,6 +34,7 @@ class ReviseConfig:
     sampling: Sampling = field(default_factory=lambda: Sampling(n=1, max_new_tokens=512))
     """Of answers, critiques and revisions; one that does not end within its tokens is missing."""
     seed: int = 0
+    """All randomness derives from it."""
     chunk: int = 16
     """Prompts that are worked on, and written, together."""
 
@@ -57,6 +59,7 @@ class LabelConfig:
     layout: str = "groups"
     """As `selfplay train` has it; rewards are not looked at."""
     judge: PairwiseOptions = field(default_factory=PairwiseOptions)
+    """How responses are compared, and by which model."""
     chunk: int = 16
     """Prompts that are judged, and written, together."""
 
@@ -82,15 +85,18 @@ class RewardedConfig:
     """Recorded responses that a model judges several times, and whose judgements it judges."""
 
     data: str = ""
-    """As `LabelConfig.data`."""
+    """Recorded groups: JSON Lines, CSV, Parquet or a saved `datasets` directory."""
     layout: str = "groups"
+    """As `selfplay train` has it; rewards are not looked at."""
     rubric: str = ""
     """What responses are judged by: a YAML file whose criteria a model scores."""
     judge: MetaRewardingOptions = field(default_factory=MetaRewardingOptions)
+    """How often responses are judged, and by which model."""
     width: float = 0.1
     """Of the tiers that a prompt's pair of responses is chosen from, as a fraction of its range of
     rewards: the shortest of the upper one against the longest of the lower one."""
     seed: int = 0
+    """All randomness derives from it."""
     chunk: int = 16
     """Prompts that are judged, and written, together."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +40,20 @@ def label(
         directory: what is made goes there.
         overrides: `key=value` each, such as `judge.principles=plain`.
         source: a YAML file with a `LabelConfig`.
-        watch: called after every chunk.
+        watch: called after every chunk. It may raise to leave: the same call goes on from there.
+
+    Returns:
+        The file of rows, and how many there are and are missing.
 
     Raises:
         ConfigError, DataError, ModelError: something cannot be used.
         LedgerError: the directory holds another job, or another process is at work there.
     """
     loaded = load_config(source, [f"data={json.dumps(str(data))}", *overrides], LabelConfig)
-    for done in labelling(loaded, Path(directory)):
-        watch(done)
-    return made(Path(directory), ROWS)
+    with closing(labelling(loaded, Path(directory))) as work:
+        for done in work:
+            watch(done)
+    return made(Path(directory), ROWS, "--model DIR --objective rm heldout=0.1")
 
 
 def labelling(loaded: Loaded[LabelConfig], directory: Path) -> Generator[Done, None, None]:

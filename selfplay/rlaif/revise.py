@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,10 @@ def revise(
         directory: what is made goes there.
         overrides: `key=value` each, such as `model=DIR` or `constitution=mine.yaml`.
         source: a YAML file with a `ReviseConfig`.
-        watch: called after every chunk.
+        watch: called after every chunk. It may raise to leave: the same call goes on from there.
+
+    Returns:
+        The file of rows, and how many there are and are missing.
 
     Raises:
         ConfigError, DataError, ModelError: something cannot be used.
@@ -52,9 +56,11 @@ def revise(
     """
     named = f"prompts.path={json.dumps(str(prompts))}"
     loaded = load_config(source, [named, *overrides], ReviseConfig)
-    for done in revising(loaded, Path(directory)):
-        watch(done)
-    return made(Path(directory), ROWS)
+    with closing(revising(loaded, Path(directory))) as work:
+        for done in work:
+            watch(done)
+    path = getattr(loaded.config.model.options, "path", "") or "DIR"
+    return made(Path(directory), ROWS, f"--model {path} --objective sft")
 
 
 def revising(loaded: Loaded[ReviseConfig], directory: Path) -> Generator[Done, None, None]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,10 @@ ACTOR, JUDGE = "actor", "judge"
 NO_PAIR = "no response is better than another"
 TOP, SATURATED = 0.95, 0.9
 """A score counts as highest from the first on, and a judge as saturated from such a share on."""
+SATURATION = (
+    "{share:.0%} of the responses have the highest score, so the judge hardly tells them apart any "
+    "more: stop here, or take another rubric or judge"
+)
 
 
 def judge_judgements(
@@ -50,16 +55,23 @@ def judge_judgements(
         directory: what is made goes there.
         overrides: `key=value` each, such as `rubric=FILE`.
         source: a YAML file with a `RewardedConfig`.
-        watch: called after every chunk.
+        watch: called after every chunk. It may raise to leave: the same call goes on from there.
+
+    Returns:
+        The file of rows, and how many there are and are missing.
 
     Raises:
         ConfigError, DataError, ModelError: something cannot be used.
         LedgerError: the directory holds another job, or another process is at work there.
     """
     loaded = load_config(source, [f"data={json.dumps(str(data))}", *overrides], RewardedConfig)
-    for done in judging(loaded, Path(directory)):
-        watch(done)
-    return made(Path(directory), ROWS)
+    with closing(judging(loaded, Path(directory))) as work:
+        for done in work:
+            watch(done)
+    path = loaded.config.judge.model.options.path
+    share = share_at_top(Path(directory))
+    warning = SATURATION.format(share=share) if share >= SATURATED else ""
+    return made(Path(directory), ROWS, f"--model {path} --objective dpo", warning)
 
 
 def judging(loaded: Loaded[RewardedConfig], directory: Path) -> Generator[Done, None, None]:

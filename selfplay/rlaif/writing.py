@@ -53,6 +53,19 @@ class Made:
     """How often each reason for a missing row came."""
     items: int
     """What was worked on: prompts."""
+    use: str = ""
+    """The command that learns from the rows."""
+    warning: str = ""
+    """What speaks against learning from them."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "rows": str(self.rows),
+            "count": self.count,
+            "missing": dict(self.missing),
+            "prompts": self.items,
+        }
 
 
 def written(
@@ -92,12 +105,21 @@ def written(
             yield Done(done, len(items))
 
 
-def made(directory: Path, name: str) -> Made:
-    """What a job has made so far."""
+def made(directory: Path, name: str, further: str, warning: str = "") -> Made:
+    """What a job has made so far.
+
+    Args:
+        directory: of the job.
+        name: of the file of rows.
+        further: what `selfplay train` needs besides the file to learn from it.
+        warning: what speaks against that.
+    """
     reasons = Counter(row["reason"] for row in json_rows(directory / MISSING))
     state = json.loads((directory / JOB).read_text(encoding="utf-8"))
     count = sum(1 for _ in json_rows(directory / name))
-    return Made(directory / name, count, dict(reasons.most_common()), state["done"])
+    rows = directory / name
+    use = f"selfplay train {rows} {further}"
+    return Made(rows, count, dict(reasons.most_common()), state["done"], use, warning)
 
 
 def file_hash(path: Path) -> str:

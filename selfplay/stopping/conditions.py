@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from creator.diversity import distinct_ngrams, effective_clusters, embedding_spread
+from selfplay.core.errors import ConfigError, nearest
 from selfplay.core.types import Prompt
 from selfplay.ledger.entries import AlarmEntry
 from selfplay.stopping.options import AlarmOptions, DiversityOptions, PlateauOptions
@@ -37,6 +38,9 @@ class Course(Protocol):
 
     def highest(self, stage: str, name: str, last: int) -> float | None:
         """The highest value up to round `last`; None without any."""
+
+    def stage_metrics(self, t: int, stage: str) -> dict[str, float]:
+        """The numbers of one stage, by name."""
 
     def alarms(self) -> list[AlarmEntry]:
         """All alarms, oldest first."""
@@ -64,9 +68,20 @@ class Plateau:
         return {}
 
     def reason(self, course: Course, t: int) -> str:
-        """As `Condition.reason`."""
+        """As `Condition.reason`.
+
+        Raises:
+            ConfigError: the evaluation of the first policy has no such metric, so none will.
+        """
         options = self._options
         place = "evaluate", options.metric
+        known = course.stage_metrics(0, "evaluate")
+        if options.metric not in known:
+            raise ConfigError(
+                f"stop: plateau: expected a metric of the evaluations, found '{options.metric}'; "
+                f"{nearest(options.metric, known)}. The run goes on with the same command and "
+                "`stop` as it should be"
+            )
         newest = course.newest(*place, t - 1, options.evaluations)
         before = course.highest(*place, newest[0][0] - 1) if newest else None
         best = max((value for _, value in newest), default=math.nan)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from meta.tables.monitors import MONITORS
 from selfplay.core.components import Row, Table
 from selfplay.core.errors import nearest, require
 
@@ -72,8 +73,12 @@ class AlarmOptions:
         """Refuses impossible values.
 
         Raises:
-            ConfigError: no rounds.
+            ConfigError: no rounds, or a monitor that there is not.
         """
+        for name in self.monitors:
+            known = name in MONITORS or ":" in name
+            expected = "names of monitors, or 'package.module:Class' as there"
+            require(known, f"{where}.monitors", expected, f"'{name}'; {nearest(name, MONITORS)}")
         require(self.rounds >= 1, f"{where}.rounds", "1 or more", self.rounds)
 
 

@@ -42,7 +42,8 @@ class Tracked:
             called = directory.resolve().name
             tracker.open(Log(self._id, called, self._place, ledger.settings, begin))
             for t in range(begin, self._recorded()):
-                self._hand(name, t)
+                if name in self._trackers:
+                    self._hand(name, t)
 
     def see(self, event: Event) -> None:
         """Hands over a round when it is recorded."""

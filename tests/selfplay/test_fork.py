@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 
 from selfplay.build import open_game
 from selfplay.cli.main import app
-from selfplay.cli.run_command import resume
 from selfplay.core.errors import ConfigError, LedgerError
 from selfplay.fork import fork
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.run import play
+from selfplay.sources import config_of_run
 from selfplay.summary import standing
 from tests.selfplay.small_runs import digest, play_out, small
 
@@ -32,7 +32,7 @@ def parent(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def go_on(directory: Path, *overrides: str) -> list[str]:
     """Plays a run to its end from its directory alone; the stages of its events."""
-    with open_game(resume(directory, list(overrides)), directory) as game:
+    with open_game(config_of_run(directory, overrides), directory) as game:
         return [event.stage for event in play(game)]
 
 

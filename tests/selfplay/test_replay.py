@@ -211,7 +211,7 @@ def test_a_run_without_anything_to_choose_from_says_so(tmp_path: Path) -> None:
 
 def test_the_file_of_alternatives_in_the_documentation_is_read(run: Path, tmp_path: Path) -> None:
     (block,) = re.findall(
-        r"^```\n(alternatives:.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE
+        r"^```yaml\n(alternatives:.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE
     )
     path = tmp_path / "alternatives.yaml"
     path.write_text(block)

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from selfplay.build import open_game
-from selfplay.cli.run_command import resume
 from selfplay.config import load_config
 from selfplay.core.errors import ConfigError, DataError, LedgerError, ResourceError
 from selfplay.environment import changes
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.run import play
+from selfplay.sources import config_of_run
 from selfplay.summary import standing
 from tests.selfplay.small_runs import digest, play_out, small
 
@@ -49,7 +49,7 @@ def test_a_run_goes_on_from_its_directory_alone(finished: Path, tmp_path: Path) 
         for event in play(game):
             if (event.round, event.stage) == (2, "attempt"):
                 break
-    with open_game(resume(directory, []), directory) as game:
+    with open_game(config_of_run(directory), directory) as game:
         for _ in play(game):
             pass
     assert digest(directory) == digest(finished)

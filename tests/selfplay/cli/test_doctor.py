@@ -9,15 +9,15 @@ import pytest
 from packaging.requirements import Requirement
 from typer.testing import CliRunner
 
-from selfplay.cli.doctor import Finding, _disk, _package, _tiny_policy, examine
-from selfplay.cli.installed import _look_up, needed_packages
 from selfplay.cli.main import app
+from selfplay.doctor import Finding, _disk, _package, _tiny_policy, examine
+from selfplay.installed import _look_up, needed_packages
 
 
 @pytest.fixture(scope="module")
 def findings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Finding]:
     found = examine(tmp_path_factory.mktemp("here"))
-    return {finding.subject: finding for finding in found}
+    return {finding.subject: finding for finding in found.findings}
 
 
 def test_the_packages_of_the_project_are_found_with_their_versions(
@@ -58,7 +58,7 @@ def test_devices_disk_and_memory_are_named(findings: dict[str, Finding]) -> None
 
 
 def test_too_little_room_is_fatal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("selfplay.cli.doctor.NEEDED_DISK_GIB", 1e9)
+    monkeypatch.setattr("selfplay.doctor.NEEDED_DISK_GIB", 1e9)
     finding = _disk(tmp_path)
     assert finding.state == "missing"
     assert finding.remedy.startswith("make room")
@@ -84,6 +84,6 @@ def test_the_exit_code_says_whether_a_tiny_run_could_work(findings: dict[str, Fi
 
 def test_the_text_names_every_finding_and_every_remedy() -> None:
     result = CliRunner().invoke(app, ["doctor"])
-    for finding in examine(Path.cwd()):
+    for finding in examine(Path.cwd()).findings:
         assert finding.subject in result.stdout
         assert finding.remedy in result.stdout

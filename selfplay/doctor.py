@@ -1,32 +1,28 @@
-"""`selfplay doctor`: what is here, what would fail, and how to mend it."""
+"""What is here, what would fail, and how to mend it: packages, devices, memory, disk."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-import typer
+from typing import Any, Literal
 
 from selfplay.core.errors import ConfigError
+from selfplay.installed import DISTRIBUTION, Needed, needed_packages
 from selfplay.paths import TINY
-
-if TYPE_CHECKING:
-    from selfplay.cli.installed import Needed
 
 State = Literal["ok", "missing", "note"]
 
 EXTRAS = {
-    "vllm": "fast generation on a GPU",
-    "ray": "generation and judging on several machines",
+    "vllm": "`vllm serve`, for models behind endpoints; the policy does not use it",
+    "ray": "nothing yet: no part uses it",
     "quantized": "4-bit and 8-bit bases under LoRA, on CUDA",
     "embed": "embeddings without a network: similarity gates and diversity",
     "browser": "the tests of report pages, in Chromium",
+    "docs": "the documentation as a site",
     "track": "metrics to TensorBoard, W&B and Trackio",
 }
 """Extras for users, and what each gives."""
@@ -49,27 +45,33 @@ class Finding:
     remedy: str = ""
 
 
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Show what is installed, what would fail and how to mend it."""
-    if not as_json:
-        typer.echo("looking at packages, devices and disk …", err=True)
-    findings = examine(Path.cwd())
-    healthy = all(finding.state != "missing" for finding in findings)
-    if as_json:
-        report = {"healthy": healthy, "findings": [asdict(finding) for finding in findings]}
-        typer.echo(json.dumps(report, indent=2))
-    else:
-        for finding in findings:
-            typer.echo(_line(finding))
-        typer.echo("`selfplay run tiny` can work here." if healthy else "Mend what is missing.")
-    raise typer.Exit(0 if healthy else 1)
+@dataclass(frozen=True)
+class Examination:
+    """Everything that was looked at."""
+
+    findings: tuple[Finding, ...]
+    """In the order of the report."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether `selfplay run tiny` can work."""
+        return all(finding.state != "missing" for finding in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {"healthy": self.healthy, "findings": [asdict(found) for found in self.findings]}
 
 
-def examine(folder: Path) -> list[Finding]:
-    """Everything that a run in `folder` would need, in the order of the report."""
-    return [
+def examine(folder: Path) -> Examination:
+    """Looks at everything that a run would need.
+
+    Args:
+        folder: where the run would be.
+
+    Returns:
+        What was found, with a remedy for what is missing; nothing is raised for it.
+    """
+    findings: list[Finding] = [
         *_packages(),
         *_extras(),
         *_machine(),
@@ -78,11 +80,10 @@ def examine(folder: Path) -> list[Finding]:
         _tiny_policy(),
         _tiny_config(),
     ]
+    return Examination(tuple(findings))
 
 
 def _packages() -> Iterator[Finding]:
-    from selfplay.cli.installed import needed_packages
-
     yield Finding("python", "ok", sys.version.split()[0])
     for package in needed_packages():
         if not package.extra:
@@ -100,8 +101,6 @@ def _package(package: Needed) -> Finding:
 
 
 def _extras() -> Iterator[Finding]:
-    from selfplay.cli.installed import DISTRIBUTION, needed_packages
-
     packages = needed_packages()
     for extra, gives in EXTRAS.items():
         members = [package for package in packages if package.extra == extra]
@@ -174,8 +173,3 @@ def _tiny_config() -> Finding:
         remedy = "the installation is incomplete or changed: install it again"
         return Finding("tiny configuration", "missing", str(error), remedy)
     return Finding("tiny configuration", "ok", "loads")
-
-
-def _line(finding: Finding) -> str:
-    head = f"{finding.state:<8}{finding.subject:<23}{finding.detail}"
-    return f"{head}\n{'':<31}→ {finding.remedy}" if finding.remedy else head

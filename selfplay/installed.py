@@ -11,7 +11,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 DISTRIBUTION = "selfplay-engine"
-CHECKOUT = Path(__file__).parents[2] / "pyproject.toml"
+CHECKOUT = Path(__file__).parents[1] / "pyproject.toml"
 
 
 @dataclass(frozen=True)
