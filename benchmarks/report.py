@@ -1,8 +1,8 @@
 """A report of a run of 10⁵ prompts: its size, what it takes to make, and how it feels in a browser.
 
 The ledger is made for it: every round evolves a part of its prompts from the round before, so there
-are families of a hundred generations. The map is left out of the time to make, since it is the
-embedding model's time: 1,000 texts of a page.
+are families of a hundred generations. The map is timed by itself, since it is the embedding model's
+time: loading it, and 1,000 texts of a page.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.browser import chromium, console, missing, open_file
 from benchmarks.runner import Cell, Measurement
 from selfplay.config import load_config
+from selfplay.core.embedding import PACKAGED
 from selfplay.core.types import (
     Composition,
     Estimate,
@@ -30,6 +31,8 @@ from selfplay.core.types import (
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.report import ReportOptions, write_report
+from selfplay.report.explorer import explorer
+from selfplay.report.prompt_map import Mapper
 from selfplay.settings import RunConfig
 
 PROMPTS, ROUNDS, RESPONSES = 100_000, 1_000, 4
@@ -54,6 +57,20 @@ button.click();
 document.body.getBoundingClientRect();
 return performance.now() - began;
 """
+_SCROLL = """
+const done = arguments[0], frames = [];
+const steps = 60, end = document.documentElement.scrollHeight - window.innerHeight;
+let step = 0, before = performance.now();
+function next() {
+  const now = performance.now();
+  frames.push(now - before);
+  before = now;
+  if (step > steps) return done(frames.slice(1));
+  window.scrollTo(0, (end * step++) / steps);
+  requestAnimationFrame(next);
+}
+requestAnimationFrame(next);
+"""
 _LOADED = "return performance.getEntriesByType('navigation')[0].loadEventEnd"
 _HEAP = "return performance.memory.usedJSHeapSize"
 
@@ -66,6 +83,7 @@ def measure() -> Measurement:
         size = round((directory / LEDGER).stat().st_size / 1e6, 1)
         rows: list[dict[str, Cell]] = [{"what": "ledger", "value": size, "unit": "MB"}]
         rows += made(directory)
+        rows += mapped(directory)
         rows += [] if missing() else shown(directory / "report.html")
     return Measurement(
         title="Report",
@@ -73,9 +91,12 @@ def measure() -> Measurement:
         rows=rows,
         notes=(
             f"{ROUNDS:,} rounds of {PROMPTS // ROUNDS} prompts with {RESPONSES} responses each, "
-            "half of the prompts evolved, no map. A page holds 8 MB of prompts by default and 16 "
-            "at most. Times in the browser: headless Chromium, from the file; a keystroke searches "
-            "all prompts of the page and draws the list, layout included."
+            "half of the prompts evolved. A page holds 8 MB of prompts by default and 16 at most; "
+            "it was made without the map, whose time stands by itself. Times in the browser: "
+            "headless Chromium without a GPU, from the file of 8 MB; a keystroke searches all "
+            "prompts of the page and draws the list, opening one draws its family, estimates and "
+            "verdicts, both with layout; a frame is the time between two while the page scrolls "
+            "from its beginning to its end in 60 steps."
         ),
     )
 
@@ -84,15 +105,28 @@ def made(directory: Path) -> list[dict[str, Cell]]:
     """Making the page, with as many prompts as by default and as may be."""
     rows: list[dict[str, Cell]] = []
     for megabytes in (16.0, 8.0):
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         path = write_report(directory, None, ReportOptions(megabytes, embedder=None))
-        seconds = time.perf_counter() - began
+        seconds, work = time.perf_counter() - began, time.process_time() - worked
         of = f"{megabytes:g} MB of prompts"
         rows += [
             {"what": f"making it, {of}", "value": round(seconds, 1), "unit": "s"},
+            {"what": f"making it, {of}, processor time", "value": round(work, 1), "unit": "s"},
             {"what": f"page, {of}", "value": round(path.stat().st_size / 1e6, 2), "unit": "MB"},
         ]
     return rows
+
+
+def mapped(directory: Path) -> list[dict[str, Cell]]:
+    """The map of a page, with what the embedding model takes to load."""
+    found = explorer(directory, 8_000_000)
+    began = time.perf_counter()
+    drawn = Mapper(PACKAGED).draw(found)
+    seconds = time.perf_counter() - began
+    if drawn["missing"]:
+        return []
+    what = f"map of {len(drawn['points']):,} prompts, loading the model included"
+    return [{"what": what, "value": round(seconds, 1), "unit": "s"}]
 
 
 def shown(path: Path) -> list[dict[str, Cell]]:
@@ -107,6 +141,7 @@ def shown(path: Path) -> list[dict[str, Cell]]:
         keys = [float(driver.execute_script(_KEY, TYPED[:n])) for n in range(1, len(TYPED) + 1)]
         driver.execute_script(_KEY, "")
         opened = [float(driver.execute_script(_OPEN, n)) for n in range(20)]
+        frames = [float(each) for each in driver.execute_async_script(_SCROLL)]
         heap = float(driver.execute_script(_HEAP))
         if said := console(driver):
             raise RuntimeError(f"expected a quiet console, found {said[:3]}")
@@ -116,6 +151,8 @@ def shown(path: Path) -> list[dict[str, Cell]]:
         {"what": "a keystroke, slowest", "value": round(max(keys), 1), "unit": "ms"},
         {"what": "opening one, median", "value": round(float(np.median(opened)), 1), "unit": "ms"},
         {"what": "opening one, slowest", "value": round(max(opened), 1), "unit": "ms"},
+        {"what": "scrolling, median frame", "value": round(float(np.median(frames))), "unit": "ms"},
+        {"what": "scrolling, slowest frame", "value": round(max(frames)), "unit": "ms"},
         {"what": "JavaScript heap", "value": round(heap / 1e6), "unit": "MB"},
     ]
 

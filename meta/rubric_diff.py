@@ -95,7 +95,7 @@ def _described(criterion: Criterion) -> str:
     given = f" ({params})" if params else ""
     return (
         f"the {criterion.sign} '{criterion.id}', weight {criterion.weight:g}{check}{given}: "
-        f"{criterion.text}"
+        f"{criterion.text.rstrip('.')}"
     )
 
 

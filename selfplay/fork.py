@@ -98,7 +98,7 @@ def _refuse_place(ledger: Ledger, parent: Path, out: Path, t: int) -> None:
     """Raises LedgerError before anything is written: policies would replace those of a run."""
     if (out / LEDGER).exists():
         raise LedgerError(
-            f"expected no ledger at {out / LEDGER}, found one; choose another directory for the fork"
+            f"expected no ledger at {out / LEDGER}, found one; choose another directory"
         )
     if not ledger.stage_done(t, "record"):
         last = ledger.last_round() if ledger.stage_done(0, "record") else None

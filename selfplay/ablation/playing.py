@@ -19,7 +19,7 @@ from pathlib import Path
 from selfplay.ablation.grid import Cell
 from selfplay.ablation.host import GIB, Host, Memory
 from selfplay.config import differences, load_config, load_values
-from selfplay.core.errors import ConfigError, ResourceError, require
+from selfplay.core.errors import ConfigError, ResourceError, SelfplayError, require
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.settings import RunConfig
@@ -42,10 +42,12 @@ def run_cells(
         shared: folder for round 0 of arms that it is the same for; without it each plays its own.
 
     Raises:
-        ConfigError: no worker, or a run that is there is past the end that the grid gives it.
+        ConfigError: no worker, an arm's configuration is wrong, or a run that is there is past the
+            end that the grid gives it.
         ResourceError: a run failed; the message ends with what it said.
     """
     require(workers >= 1, "workers", "1 or more", workers)
+    _check_arms(grid)
     chosen = host or Host()
     places: queue.Queue[dict[str, str]] = queue.Queue()
     for place in chosen.places(workers):
@@ -65,8 +67,21 @@ def run_cells(
         for future in as_completed(futures):
             future.result()
             yield futures[future]
+    except SelfplayError as error:
+        # The runs at work go on to their ends, which may be days away.
+        print(f"note: the grid ends with the runs at work: {error}", file=sys.stderr)
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _check_arms(grid: Sequence[Cell]) -> None:
+    """Raises ConfigError for an arm that could not start, before any run has taken its time."""
+    for arm, cell in {cell.arm: cell for cell in grid}.items():
+        try:
+            load_config(cell.game, cell.overrides, RunConfig)
+        except ConfigError as error:
+            raise ConfigError(f"{arm}: {error}") from error
 
 
 def run_cell(cell: Cell, place: Mapping[str, str], memory: Memory, shared: Path | None) -> None:

@@ -132,7 +132,7 @@ def _nothing(considered: int, left_out: Counter[str]) -> str:
 def _one_sided(family_N: NDArray[np.uint64], share: float) -> str:
     _, sizes = np.unique(family_N, return_counts=True)
     return (
-        f"expected families for a validation split of {share:.0%} of {len(family_N)} prompts, "
+        f"expected families for a validation split of {share:g} of {len(family_N)} prompts, "
         f"found {len(sizes)} of {sizes.min()} to {sizes.max()} prompts each, and families are not "
         "cut; ask for a larger share, or export more prompts"
     )

@@ -15,7 +15,8 @@ difficulty of single instructions, which takes many policies to tell, and the pe
 answers cut short on purpose. φ has a ridge of 1 (about one prompt's worth) and θ one so small that
 it only keeps rates of 0 and 1 finite. Its interval is the regression's, robust and clustered by
 prompt (Liang & Zeger, 1986), taken on the scale of θ. With all wins alike both intervals have no
-width, though a few prompts cannot be as sure as that.
+width, though a few prompts cannot be as sure as that. Where all answers are longer by about as
+much, length and quality cannot be told apart, and the rate stays near the plain one.
 
 Exchanging policy and reference turns every rate r into 1 - r; equal sides have 1/2.
 """

@@ -18,7 +18,8 @@ from selfplay.ledger import Ledger, journal
 from selfplay.lineage.reading import reading
 from selfplay.paths import LEDGER
 from selfplay.report.curves import Chart, Series, points_by_metric
-from selfplay.report.heldout import Difference, against, gain
+from selfplay.report.heldout import MINUS, Difference, against, gain, signed
+from selfplay.report.narrative import duration
 from selfplay.report.sections import Payload
 from selfplay.report.writing import write_page
 from selfplay.summary import Standing, standing
@@ -120,7 +121,7 @@ def write_comparison(found: Comparison, out: Path) -> Path:
     Raises:
         ResourceError: the file cannot be written.
     """
-    title = " against ".join(found.names)
+    title = f"Comparison: {', '.join(found.names)}"
     return write_page(Payload("comparison", title, {"comparison": found.as_dict()}), out)
 
 
@@ -177,13 +178,13 @@ def _figures(run: Compared) -> dict[str, str]:
         "held-out, greedy": _number(evaluated.get(GREEDY)),
         "held-out, sampled": _number(evaluated.get(SAMPLED)),
         "gain since its start": _difference(run.gain),
-        "ahead of the first run": _difference(run.ahead),
+        "against the first run": _difference(run.ahead),
         "reward in training": _number(found.metrics.get("reward")),
         "groups that teach": _number(found.metrics.get("mixed")),
         "difficulty asked": _number(found.metrics.get("difficulty")),
         "prompts": f"{found.prompts:,}",
         "tokens generated": f"{found.tokens:,}",
-        "seconds": f"{sum(found.seconds.values()):,.0f}",
+        "time": duration(sum(found.seconds.values())),
         "alarms": f"{found.alarms:,}",
         "rubric changes": f"{found.reviews.get('accepted', 0):,}",
         "rubric version": MISSING if found.rubric is None else str(found.rubric),
@@ -191,10 +192,11 @@ def _figures(run: Compared) -> dict[str, str]:
 
 
 def _number(value: float | None) -> str:
-    return MISSING if value is None or value != value else f"{value:.3f}"
+    return MISSING if value is None or value != value else f"{value:.3f}".replace("-", MINUS)
 
 
 def _difference(found: Difference | None) -> str:
     if found is None:
         return MISSING
-    return f"{found.change:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+    interval = f"{signed(found.low)} to {signed(found.high)}"
+    return f"{signed(found.change)} ({interval}), {found.asked}"

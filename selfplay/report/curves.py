@@ -16,6 +16,7 @@ from typing import Any
 
 from selfplay.ledger import MetricEntry, journal
 from selfplay.lineage.reading import reading
+from selfplay.report.heldout import asked_words
 from selfplay.summary import HELDOUT, standing
 
 LIMIT = 300
@@ -53,7 +54,7 @@ class Chart:
     note: str
     series: tuple[Series, ...]
     levels: Mapping[str, float] = field(default_factory=dict)
-    """Horizontal lines, by name."""
+    """Horizontal lines, by the series that each belongs to."""
 
     def as_dict(self) -> dict[str, Any]:
         """For the page."""
@@ -66,8 +67,10 @@ class Plan:
 
     title: str
     note: str
-    metrics: tuple[str, ...]
-    """`stage/name`, in order."""
+    metrics: Mapping[str, str]
+    """What each is called, by `stage/name`, in order."""
+    smallest: float = 0.0
+    """What is nearer to 0 is rounding and shown as 0."""
 
 
 PLANS = (
@@ -76,27 +79,35 @@ PLANS = (
         "Mean reward of a round's training groups, and the share of them whose rewards differ: "
         "only those teach. The prompts change from round to round, so a level curve can hide "
         "progress.",
-        ("judge/reward", "judge/mixed"),
+        {"judge/reward": "mean reward", "judge/mixed": "share of groups that teach"},
     ),
     Plan(
         "Difficulty of what is asked",
         "Mean over a round's prompts: 0 is the easiest level of every attribute, 1 the hardest.",
-        ("compose/difficulty",),
+        {"compose/difficulty": "difficulty"},
     ),
-    Plan("Length of responses", "Tokens, mean of a round.", ("attempt/length",)),
+    Plan("Length of responses", "Tokens, mean of a round.", {"attempt/length": "tokens"}),
     Plan(
         "How far the policy moved",
-        "Divergence from the policy before the step (kl) and from the reference "
-        "(kl_reference); entropy in nats.",
-        ("learn/kl", "learn/kl_reference", "learn/entropy"),
+        "In nats: the KL divergence of the responses from the policy before the step and from "
+        "the reference, and the entropy per token.",
+        {
+            "learn/kl": "KL, policy before",
+            "learn/kl_reference": "KL, reference",
+            "learn/entropy": "entropy",
+        },
     ),
-    Plan("Loss", "Of the learning stage.", ("learn/loss",)),
+    Plan(
+        "Loss",
+        "Of the learning stage. Policy gradients with a group's mean as baseline keep it near 0 "
+        "whatever is learned.",
+        {"learn/loss": "loss"},
+        smallest=1e-6,
+    ),
 )
 HELDOUT_TITLE = "Held-out accuracy"
-HELDOUT_NOTE = (
-    "On tasks that are never trained on, by how they were asked. Dashed: the same model trained "
-    "supervised on right answers, where that is known."
-)
+HELDOUT_NOTE = "On tasks that are never trained on, answered greedily or sampled at a temperature."
+CEILING_NOTE = " Dotted, in the same colours: the same model trained supervised on right answers."
 
 
 def short(value: float) -> float | None:
@@ -124,9 +135,14 @@ def is_accuracy(name: str) -> bool:
 
 
 def planned(plan: Plan, points: Mapping[str, Sequence[tuple[int, float]]]) -> Chart | None:
-    """The chart, with the metrics that the run has; None where it has none of them."""
-    series = [Series.of(n.split("/", 1)[1], points[n]) for n in plan.metrics if n in points]
-    return Chart(plan.title, plan.note, tuple(series)) if series else None
+    """The chart, with the metrics that the run has; None where it has none, or rounding alone."""
+    series = [
+        Series.of(words, [(t, 0.0 if abs(v) < plan.smallest else v) for t, v in points[name]])
+        for name, words in plan.metrics.items()
+        if name in points
+    ]
+    rounding = plan.smallest > 0 and not any(any(one.values) for one in series)
+    return None if rounding or not series else Chart(plan.title, plan.note, tuple(series))
 
 
 def curves(directory: Path) -> dict[str, Any]:
@@ -138,10 +154,13 @@ def curves(directory: Path) -> dict[str, Any]:
     with reading(directory) as database:
         points = points_by_metric(journal.metrics(database, None))
     accuracies = [
-        Series.of(name.split("/", 2)[2], rows) for name, rows in points.items() if is_accuracy(name)
+        Series.of(asked_words(name.removeprefix("evaluate/")), rows)
+        for name, rows in points.items()
+        if is_accuracy(name)
     ]
-    levels = {k.removeprefix(HELDOUT): v for k, v in standing(directory).ceiling.items()}
-    heldout = Chart(HELDOUT_TITLE, HELDOUT_NOTE, tuple(accuracies), levels)
+    levels = {asked_words(name): value for name, value in standing(directory).ceiling.items()}
+    note = HELDOUT_NOTE + CEILING_NOTE * bool(levels)
+    heldout = Chart(HELDOUT_TITLE, note, tuple(accuracies), levels)
     charts = [heldout] if accuracies else []
     charts += [chart for plan in PLANS if (chart := planned(plan, points)) is not None]
     return {

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -34,8 +34,8 @@ from selfplay.report.curves import short
 
 CHOSEN = 5_000
 """Prompts of one kind that are considered at most."""
-BATCH = 100
-"""Prompts that are read at once."""
+BATCH = 300
+"""Prompts that are read at once, with their ancestors: some tables are scanned for each batch."""
 GENERATIONS = 40
 """How far ancestors are followed."""
 TEXT, ANSWER = 2_000, 600
@@ -122,13 +122,13 @@ def _bisecting(n: int) -> list[int]:
 
 def _embed(database: Database, found: Explorer, ids: Sequence[str], decode: Decode) -> None:
     """Adds full records of `ids` and light ones of their ancestors, until the budget is spent."""
-    prompts = families.among(database, ids)
+    prompts = _with_ancestors(database, ids, found.records)
     values = survey.values_of(database, ids)
     groups = {
         id_: _kept([row for row in rows if row.purpose in PURPOSES])
         for id_, rows in survey.groups_of_many(database, ids).items()
     }
-    counts = survey.children_counts(database, ids)
+    counts = survey.children_counts(database, list(prompts))
     answers = _answered(database, found, groups, decode)
     for id_ in ids:
         if found.spent >= found.budget:
@@ -139,23 +139,34 @@ def _embed(database: Database, found: Explorer, ids: Sequence[str], decode: Deco
         record["g"] = [_group(row, answers[row.id]) for row in groups.get(id_, [])]
         record["m"] = prompts[id_].lineage.model
         found.add(record)
-        for generation in _ancestors(database, prompts[id_], found.records):
-            more = survey.children_counts(database, list(generation))
-            for parent in generation.values():
-                found.add(_light(parent, more.get(parent.id, 0)))
+        for parent in _ancestors(id_, prompts, found.records):
+            found.add(_light(parent, counts.get(parent.id, 0)))
 
 
-def _ancestors(
-    database: Database, prompt: Prompt, known: dict[str, dict[str, Any]]
-) -> Iterator[dict[str, Prompt]]:
-    """Ancestors that are not on the page yet, generation by generation."""
-    wanted = list(prompt.lineage.parents)
+def _with_ancestors(
+    database: Database, ids: Sequence[str], known: Collection[str]
+) -> dict[str, Prompt]:
+    """The prompts, and those of their ancestors that are not `known`, by id."""
+    found = families.among(database, ids)
+    newest = list(found.values())
     for _ in range(GENERATIONS):
-        fresh = families.among(database, [id_ for id_ in wanted if id_ not in known])
+        parents = dict.fromkeys(id_ for prompt in newest for id_ in prompt.lineage.parents)
+        fresh = families.among(database, [i for i in parents if i not in found and i not in known])
         if not fresh:
-            return
-        yield fresh
-        wanted = [id_ for parent in fresh.values() for id_ in parent.lineage.parents]
+            break
+        found |= fresh
+        newest = list(fresh.values())
+    return found
+
+
+def _ancestors(id_: str, prompts: Mapping[str, Prompt], known: Collection[str]) -> Iterator[Prompt]:
+    """Ancestors that are not on the page yet, nearest first."""
+    seen, generation = {id_}, [id_]
+    for _ in range(GENERATIONS):
+        parents = dict.fromkeys(p for i in generation for p in prompts[i].lineage.parents)
+        generation = [p for p in parents if p in prompts and p not in known and p not in seen]
+        seen.update(generation)
+        yield from (prompts[p] for p in generation)
 
 
 def _light(prompt: Prompt, children: int) -> dict[str, Any]:

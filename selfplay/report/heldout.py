@@ -8,6 +8,7 @@ another question, which an ablation answers.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from selfplay.summary import HELDOUT, Standing
 
 Z = 1.959964
 """Of 95 %, two-sided."""
+MINUS = "\u2212"
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,18 @@ class Difference:
     def as_dict(self) -> dict[str, Any]:
         """For the page."""
         return {**asdict(self), "change": self.change, "shown": self.shown}
+
+
+def signed(value: float) -> str:
+    """With its sign, the typographic one, and three decimals."""
+    return f"{value:+.3f}".replace("-", MINUS)
+
+
+def asked_words(label: str) -> str:
+    """How the held-out prompts were asked, in words, of an evaluation's name."""
+    own = label.removeprefix(HELDOUT)
+    found = re.fullmatch(r"t(\d+(?:\.\d+)?)", "t1" if label == SAMPLED else own)
+    return f"temperature {found[1]}" if found else own
 
 
 def paired(asked: str, before: Mapping[str, float], after: Mapping[str, float]) -> Difference:

@@ -6,14 +6,17 @@ A change is called one only where its interval leaves out 0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from selfplay.ledger import census
+from selfplay.ledger import Ledger, census
 from selfplay.ledger.census import ROOTS
 from selfplay.lineage.reading import reading
-from selfplay.report.heldout import Difference, gain
+from selfplay.paths import LEDGER
+from selfplay.report.heldout import Difference, gain, signed
+from selfplay.report.rubric_timeline import monitors_on
 from selfplay.summary import Standing, standing
 
 
@@ -37,7 +40,7 @@ class Narrative:
                 "rounds": self.standing.rounds,
                 "prompts": self.standing.prompts,
                 "tokens": self.standing.tokens,
-                "seconds": sum(self.standing.seconds.values()),
+                "time": duration(sum(self.standing.seconds.values())),
                 "alarms": self.standing.alarms,
             },
             "gain": self.gain.as_dict() if self.gain else None,
@@ -52,6 +55,8 @@ def narrative(directory: Path) -> Narrative:
     """
     found = standing(directory)
     difference = gain(directory, found)
+    with Ledger.open(directory / LEDGER, read_only=True) as ledger:
+        watched = monitors_on(ledger.settings)
     with reading(directory) as database:
         born = census.born(database)
     evolved = {row.operator: 0 for row in born if row.operator not in ROOTS}
@@ -60,58 +65,79 @@ def narrative(directory: Path) -> Narrative:
             evolved[row.operator] += row.prompts
     sentences = (
         prompts_sentence(found, evolved),
-        gain_sentence(difference),
-        f"{_criteria(found)}; {_effort(found)}.",
+        gain_sentence(difference, found),
+        f"{criteria_words(found, watched)}; {_effort(found)}.",
     )
     return Narrative(sentences, found, difference)
 
 
-def prompts_sentence(found: Standing, evolved: dict[str, int]) -> str:
+def prompts_sentence(found: Standing, evolved: Mapping[str, int]) -> str:
     """How far the run is, and where its prompts come from."""
     made = sum(evolved.values())
-    if made:
-        busiest = max(evolved, key=lambda name: evolved[name])
-        whence = (
-            f"{made:,} of them evolved by {_count(len(evolved), 'operator')} (most by {busiest})"
-        )
-    else:
+    if not made:
         whence = "none of them evolved"
-    return (
-        f"The run is {found.state} at round {found.round:,} of {found.rounds:,}, with "
-        f"{_count(found.prompts, 'prompt')} in its archive, {whence}."
-    )
+    elif len(evolved) == 1:
+        whence = f"{made:,} of them evolved by the operator '{next(iter(evolved))}'"
+    else:
+        busiest = max(evolved, key=lambda name: evolved[name])
+        whence = f"{made:,} of them evolved by {len(evolved)} operators, mostly '{busiest}'"
+    return f"{_progress(found)}; it has {_count(found.prompts, 'prompt')}, {whence}."
 
 
-def gain_sentence(difference: Difference | None) -> str:
+def _progress(found: Standing) -> str:
+    done = f"{found.round:,} of {_count(found.rounds, 'round')}"
+    if found.ending is not None:
+        return f"The run ended after {done} ({found.ending.reason})"
+    if found.state == "running":
+        return f"The run is going on, {done} done"
+    if found.state == "stopped":
+        return f"The run stopped after {done} and can go on"
+    return f"The run is finished, {done} done"
+
+
+def gain_sentence(difference: Difference | None, found: Standing) -> str:
     """What the held-out tasks say."""
     if difference is None:
-        return "The held-out tasks have not been asked twice yet, so no gain can be told."
+        return _no_gain(found)
     d = difference
     ends = f"from {d.before:.3f} to {d.after:.3f}"
-    interval = (
-        f"by {d.change:+.3f} on the same {_count(d.prompts, 'prompt')}, "
-        f"95\u00a0% interval {d.low:+.3f} to {d.high:+.3f}"
-    )
+    where = f"on the same {_count(d.prompts, 'prompt')}"
+    interval = f"95\u00a0% interval {signed(d.low)} to {signed(d.high)}"
     if not d.shown:
         return (
-            f"Held-out accuracy ({d.asked}) is not shown to have changed: {ends}, {interval}, "
-            "which includes 0."
+            f"Held-out accuracy ({d.asked}) is not shown to have changed: {ends} {where}, "
+            f"{signed(d.change)} ({interval}, which includes 0)."
         )
     word = "rose" if d.change > 0 else "fell"
-    return f"Held-out accuracy ({d.asked}) {word} {ends}: {interval}."
+    return f"Held-out accuracy ({d.asked}) {word} {ends} {where}, {signed(d.change)} ({interval})."
 
 
-def _criteria(found: Standing) -> str:
+def _no_gain(found: Standing) -> str:
+    if not found.evaluations:
+        return "No held-out task was asked, so this run tells no gain."
+    if len(found.evaluations) == 1:
+        return "The held-out tasks were asked only once so far, so no gain can be told."
+    return "The first and the last evaluation asked different prompts, so no gain can be told."
+
+
+def criteria_words(found: Standing, watched: bool) -> str:
+    """What became of the criteria; `watched`: monitors were on."""
     alarms = _count(found.alarms, "alarm") if found.alarms else "no alarm"
-    said = f"Monitors raised {alarms}"
+    said = f"Monitors raised {alarms}" if watched or found.alarms else "No monitor was on"
     reviews = sum(found.reviews.values())
     if reviews:
-        adopted = found.reviews.get("accepted", 0)
-        changed = f"{adopted} of which changed the rubric" if adopted else "none changed the rubric"
-        said += f", there were {_count(reviews, 'review')}, {changed}"
+        said += f", {_reviews_words(reviews, found.reviews.get('accepted', 0))}"
     if found.rubric is not None:
-        said += f", and rubric version {found.rubric} is in force"
+        said += f", and version {found.rubric} of the rubric is in force"
     return said
+
+
+def _reviews_words(reviews: int, adopted: int) -> str:
+    if not adopted:
+        return f"{_count(reviews, 'review')} left the rubric as it was"
+    if reviews == adopted:
+        return f"{_count(reviews, 'review')} changed the rubric"
+    return f"{adopted:,} of {_count(reviews, 'review')} changed the rubric"
 
 
 def _effort(found: Standing) -> str:
@@ -119,8 +145,9 @@ def _effort(found: Standing) -> str:
     said = f"the work took {duration(seconds)}"
     if seconds > 0:
         longest = max(found.seconds, key=lambda stage: found.seconds[stage])
-        said += f", {found.seconds[longest] / seconds:.0%} of that in the stage '{longest}'"
-    return f"{said}, and {_count(found.tokens, 'generated token')}"
+        share = f"{100 * found.seconds[longest] / seconds:.0f}\u00a0%"
+        said += f", {share} of it in the stage '{longest}'"
+    return f"{said}, for {_count(found.tokens, 'generated token')}"
 
 
 def duration(seconds: float) -> str:
@@ -128,7 +155,7 @@ def duration(seconds: float) -> str:
     for unit, size in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
         if seconds >= 1.5 * size:
             return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} seconds"
+    return f"{seconds:.0f} second{'s' * (f'{seconds:.0f}' != '1')}"
 
 
 def _count(n: int, noun: str) -> str:

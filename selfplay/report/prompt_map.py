@@ -19,8 +19,8 @@ from selfplay.core.errors import ModelError, ResourceError
 from selfplay.report.explorer import Explorer
 
 POINTS = 1_000
-CHARACTERS = 1_000
-"""Of a prompt that are embedded: what the packaged model reads, about."""
+CHARACTERS = 512
+"""Of a prompt that are embedded: about the 128 tokens that the packaged model was trained on."""
 
 
 @dataclass
@@ -36,7 +36,8 @@ class Mapper:
         """The points of the map, or why there is none."""
         records = [record for record in found.records.values() if "e" in record][:POINTS]
         if self.model is None or len(records) < 3:
-            why = "it was not asked for" if self.model is None else "there are too few prompts"
+            few = f"It takes 3 prompts or more, and this page has {len(records)}."
+            why = "None was asked for." if self.model is None else few
             return {"missing": why, "points": []}
         try:
             vectors_ND = self._embedded({record["id"]: record["t"] for record in records})

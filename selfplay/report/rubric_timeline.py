@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,8 @@ from typing import Any, Literal
 from meta.rubric_diff import RubricDiff
 from meta.rubric_set import DEFAULT
 from selfplay.core.errors import DataError
-from selfplay.ledger import AlarmEntry, RubricEntry
+from selfplay.ledger import AlarmEntry, Ledger, RubricEntry
+from selfplay.paths import LEDGER
 from selfplay.report.curves import short
 from selfplay.review_history import review_history
 from selfplay.rubrics import RubricHistory, rubric_history
@@ -107,6 +108,11 @@ def _text_lines(before: str, after: str) -> Iterator[Line]:
             yield Line("added", "", "\n".join(new[c:d]))
 
 
+def monitors_on(settings: Mapping[str, Any]) -> bool:
+    """Whether a run's settings have monitors; those of the first release had none."""
+    return bool(settings.get("meta", {}).get("monitors", {}).get("enabled", False))
+
+
 def alarms(directory: Path) -> dict[str, Any]:
     """The alarms of a run, by monitor and one by one.
 
@@ -114,7 +120,10 @@ def alarms(directory: Path) -> dict[str, Any]:
         LedgerError: there is no readable ledger.
     """
     history = review_history(directory)
+    with Ledger.open(directory / LEDGER, read_only=True) as ledger:
+        watched = monitors_on(ledger.settings)
     return {
+        "watched": watched,
         "total": len(history.alarms),
         "monitors": [
             {"monitor": monitor, "action": action, "rounds": [alarm.round for alarm in found]}

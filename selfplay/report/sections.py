@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from selfplay.cli.as_json import without_nan
 from selfplay.core.embedding import PACKAGED
 from selfplay.core.errors import ConfigError
+from selfplay.core.json_text import without_nan
 from selfplay.ledger import Ledger
 from selfplay.lineage import statistics
 from selfplay.lineage.stats import SUCCESS

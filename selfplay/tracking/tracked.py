@@ -33,7 +33,8 @@ class Tracked:
             ledger: of the run.
             directory: of the run.
         """
-        self._ledger, self._trackers = ledger, dict(trackers)
+        self._ledger, self._opened = ledger, trackers
+        self._trackers = dict(trackers)
         self._place = directory / TRACKING
         self._id, self._next = self._marks()
         for name, tracker in trackers.items():
@@ -52,9 +53,12 @@ class Tracked:
                 self._hand(name, event.round)
 
     def close(self) -> None:
-        """Closes the logs."""
-        for tracker in self._trackers.values():
-            tracker.close()
+        """Closes the logs, also of those that have failed."""
+        for name, tracker in self._opened.items():
+            try:
+                tracker.close()
+            except OSError as error:
+                print(f"note: {name} was not closed in order: {error}", file=sys.stderr)
 
     def _hand(self, name: str, t: int) -> None:
         metrics = {n: x for n, x in self._ledger.round_metrics(t).items() if math.isfinite(x)}

@@ -17,6 +17,7 @@ from selfplay.core.types import Prompt
 from selfplay.data.prompts import PromptFileOptions, read_prompts
 from selfplay.data.recorded import read_recorded
 from selfplay.export import LAYOUTS, Cleaning, ExportOptions, Filters, Top, export
+from selfplay.paths import LEDGER
 from solver.examples.table import PAIRINGS
 from tests.selfplay import rubric_runs
 from tests.selfplay.export_runs import (
@@ -316,6 +317,26 @@ def test_what_is_there_is_replaced_only_when_asked(run: Path, tmp_path: Path) ->
             export(run, place)
         export(run, place, ExportOptions(force=True, filters=Filters(tasks=("talk",))))
     assert len(lines(tmp_path / "set.jsonl")) == len(lines(tmp_path / "set/train.jsonl")) == 1
+
+
+def test_a_file_and_a_directory_replace_each_other(run: Path, tmp_path: Path) -> None:
+    place = tmp_path / "set"
+    place.write_text("mine")
+    export(run, place, ExportOptions(force=True))
+    assert (place / "train.jsonl").is_file()
+    (tmp_path / "set.jsonl").mkdir()
+    export(run, tmp_path / "set.jsonl", ExportOptions(force=True))
+    assert (tmp_path / "set.jsonl").is_file()
+
+
+@pytest.mark.parametrize("place", ["run", "", "run/policy", "run/policy/0"])
+def test_not_even_force_replaces_a_run(place: str, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "runs" / "run")
+    (run / "policy" / "0").mkdir(parents=True)
+    (run / "policy" / "0" / "policy.json").write_text("{}")
+    with pytest.raises(ConfigError, match="found a directory with a run"):
+        export(run, tmp_path / "runs" / place, ExportOptions(force=True))
+    assert (run / LEDGER).is_file()
 
 
 def test_an_export_that_fails_leaves_what_was_there(

@@ -104,12 +104,16 @@ def test_a_live_run_can_be_forked(tmp_path: Path) -> None:
 def test_a_round_that_is_not_recorded_is_refused(parent: Path, tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="a round from 0 to 6, found round 9"):
         fork(parent, tmp_path / "fork", 9)
+    assert not (tmp_path / "fork").exists()
 
 
 def test_a_directory_with_a_run_is_refused(parent: Path, tmp_path: Path) -> None:
-    fork(parent, tmp_path / "fork", 0)
-    with pytest.raises(LedgerError, match="expected no ledger"):
-        fork(parent, tmp_path / "fork", 0)
+    play_out(tmp_path / "other", "rounds=0", "seed=5")
+    for run in (parent, tmp_path / "other"):
+        before = {p: p.stat().st_mtime_ns for p in run.rglob("policy/*/*")}
+        with pytest.raises(LedgerError, match="expected no ledger"):
+            fork(parent, run, 0)
+        assert {p: p.stat().st_mtime_ns for p in run.rglob("policy/*/*")} == before
 
 
 @pytest.mark.parametrize("override", ["prompts.count=9", "model.path=other", "meta.rubric=surface"])

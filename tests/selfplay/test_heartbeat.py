@@ -60,6 +60,12 @@ def test_the_file_is_whole_whenever_it_is_read(tmp_path: Path) -> None:
     heart.close()
 
 
+@pytest.mark.parametrize("text", ["", "{", '{"pid": 1}', "[]"])
+def test_what_a_lost_machine_left_is_no_beat(text: str, tmp_path: Path) -> None:
+    (tmp_path / HEARTBEAT).write_text(text)
+    assert read_heartbeat(tmp_path) is None
+
+
 @pytest.mark.parametrize(
     ("changes", "warning"),
     [

@@ -81,6 +81,13 @@ def test_an_evaluation_of_the_round_itself_is_not_looked_at(ledger: Ledger) -> N
     assert "has not risen by 0.005 in 1 evaluations: 0.400 at best" in condition.reason(ledger, 2)
 
 
+def test_a_plateau_of_a_metric_that_nobody_measures_is_refused(ledger: Ledger) -> None:
+    note(ledger, "evaluate", "heldout/sampled", [0.4])
+    condition = Plateau(PlateauOptions("heldout/smapled"), embed)
+    with pytest.raises(ConfigError, match=r"found 'heldout/smapled'; did you mean 'heldout/sam"):
+        condition.reason(ledger, 1)
+
+
 def test_diversity_has_collapsed_when_it_stays_below_its_share(ledger: Ledger) -> None:
     note(ledger, "conclude", "diversity/distinct", [0.8, 1.0, 0.2, 0.6, 0.4, 0.44, 0.1])
     condition = Diversity(DiversityOptions(rounds=2), embed)
@@ -156,6 +163,7 @@ def test_a_money_budget_needs_prices() -> None:
         "stop=[{name: diversity, measure: entropy}]",
         "stop=[{name: diversity, share: 0}]",
         "stop=[{name: plateau, evaluations: 0}]",
+        "stop=[{name: alarm, monitors: [repetitions]}]",
     ],
 )
 def test_what_could_not_be_kept_is_refused_by_name(override: str) -> None:

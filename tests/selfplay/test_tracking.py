@@ -85,6 +85,15 @@ def test_a_tracker_that_fails_leaves_the_run_alone_and_catches_up_later(
     assert rounds(tmp_path / "run") == [0, 1, 2, 3]
 
 
+def test_a_tracker_that_fails_on_the_rounds_before_leaves_the_run_alone_too(tmp_path: Path) -> None:
+    play_out(tmp_path / "run", "rounds=3")
+    (tmp_path / "run" / TRACKING).mkdir()
+    (tmp_path / "run" / TRACKING / "broken").touch()
+    played(tmp_path / "run", "rounds=4", OWN)
+    assert rounds(tmp_path / "run") == [0, 1]
+    assert lines(tmp_path / "run")[-1] == {"closed": True}
+
+
 def test_a_run_killed_between_rounds_repeats_none(tmp_path: Path) -> None:
     kill = """
 import os, signal, sys

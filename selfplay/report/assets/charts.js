@@ -3,6 +3,7 @@
 
 const HEIGHT = 220;
 const EDGE = { left: 46, right: 12, top: 10, bottom: 26 };
+const DASHES = [null, "8 3", "3 3", "10 3 3 3", "14 4", "6 2 2 2"];
 
 function ticks(low, high, wanted) {
   const raw = (high - low) / wanted || 1;
@@ -21,8 +22,8 @@ function span(values) {
     if (v > high) high = v;
   }
   if (low === Infinity) return [0, 1];
-  if (low > 0 && low < 0.7 * high) low = 0;
-  if (low === high) return [low - (Math.abs(low) || 1) * 0.1, high + (Math.abs(high) || 1) * 0.1];
+  if (low >= 0 && (low < 0.7 * high || high <= 1)) low = 0;
+  if (low === high) [low, high] = high > 0 ? [0, high] : [high, high ? 0 : 1];
   return [low, high + (high - low) * 0.05];
 }
 
@@ -39,9 +40,12 @@ function chart(plan) {
 
   function redraw() {
     const width = Math.max(240, plot.clientWidth || 480);
-    const [x0, x1] = plan.xs.length > 1 ? [plan.xs[0], plan.xs.at(-1)] : [(plan.xs[0] || 0) - 1, (plan.xs[0] || 0) + 1];
+    const [first, last] = [plan.xs[0], plan.xs.at(-1)];
+    // A single round stands in the middle.
+    const [x0, x1] = last > first ? [first, last] : [first - 1, first + 1];
     const [y0, y1] = plan.ys;
     at = {
+      left: EDGE.left, right: width - EDGE.right,
       x: (v) => EDGE.left + ((v - x0) / (x1 - x0)) * (width - EDGE.left - EDGE.right),
       y: (v) => HEIGHT - EDGE.bottom - ((v - y0) / (y1 - y0)) * (HEIGHT - EDGE.top - EDGE.bottom),
     };
@@ -49,8 +53,9 @@ function chart(plan) {
       svg("line", { class: "axis", x1: EDGE.left, x2: width - EDGE.right, y1: at.y(v), y2: at.y(v) }),
       svg("text", { x: EDGE.left - 6, y: at.y(v) + 4, "text-anchor": "end" }, number(Number(v.toPrecision(6)))),
     ]);
-    const below = ticks(x0, x1, Math.max(2, width / 90)).filter(Number.isInteger).map((v) =>
+    const below = ticks(first, last, Math.max(2, width / 90)).filter(Number.isInteger).map((v) =>
       svg("text", { x: at.x(v), y: HEIGHT - 8, "text-anchor": "middle" }, number(v)));
+    below.push(svg("text", { x: 0, y: HEIGHT - 8 }, "round"));
     const drawing = svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT, "aria-hidden": "true" },
       grid, below, plan.draw(at), guide);
     put(plot, drawing, tip);
@@ -98,57 +103,61 @@ function chart(plan) {
 
   return el("figure", null,
     el("figcaption", null, el("h3", null, plan.title), plan.note && el("p", null, plan.note)),
-    legend(plan.legend), plot,
+    plan.legend.length > 1 ? legend(plan.legend) : null, plot,
     folded(`${plan.key}-table`, "The same as a table", plan.table));
 }
 
+// Entries: {name, paint} for an area, with a `line`'s class and dashes for a line.
 const legend = (entries) =>
-  el("ul", { class: "legend" }, entries.map(([name, paint, dashed]) =>
-    el("li", null, el("i", {
-      class: dashed ? "dashed" : null, css: dashed ? { borderColor: paint } : { background: paint },
-    }), name)));
+  el("ul", { class: "legend" }, entries.map(({ name, paint, line, dashes }) =>
+    el("li", null, line
+      ? svg("svg", { width: 26, height: 8, "aria-hidden": "true" },
+        svg("path", { class: line, d: "M0 4H26", "stroke-dasharray": dashes, css: { stroke: paint } }))
+      : el("i", { css: { background: paint } }), name)));
 
 function lineChart(key, given) {
   const xs = [...new Set(given.series.flatMap((s) => s.rounds))].sort((a, b) => a - b);
   const lookup = given.series.map((s) => new Map(s.rounds.map((t, i) => [t, s.values[i]])));
-  const levels = Object.entries(given.levels || {});
+  const levels = Object.entries(given.levels || {}).map(([name, value]) =>
+    ({ name, value, paint: color(Math.max(0, given.series.findIndex((s) => s.name === name))) }));
   const width = Math.max(1, ...given.series.map((s) => s.width));
   const note = width > 1 ? `${given.note} Each point is the mean of ${width} rounds.` : given.note;
   const draw = (at) => [
-    levels.map(([, v]) => svg("line", {
-      class: "guide", x1: at.x(xs[0]), x2: at.x(xs.at(-1)), y1: at.y(v), y2: at.y(v),
+    levels.map(({ value, paint }) => svg("line", {
+      class: "level", x1: at.left, x2: at.right, y1: at.y(value), y2: at.y(value), css: { stroke: paint },
     })),
-    given.series.map((s, i) => linesThrough(s, at, color(i))),
+    given.series.map((s, i) => linesThrough(s, at, i)),
   ];
   return chart({
     key, title: given.title, note, xs, draw,
-    ys: span([...given.series.flatMap((s) => s.values), ...levels.map(([, v]) => v)]),
+    ys: span([...given.series.flatMap((s) => s.values), ...levels.map((level) => level.value)]),
     legend: [
-      ...given.series.map((s, i) => [s.name, color(i)]),
-      ...levels.map(([name, v]) => [`${name}, supervised: ${number(v)}`, "var(--soft)", true]),
+      ...given.series.map((s, i) => ({ name: s.name, paint: color(i), line: "line", dashes: DASHES[i % 6] })),
+      ...levels.map(({ name, value, paint }) => ({ name: `${name}, supervised: ${number(value)}`, paint, line: "level" })),
     ],
     say: (i) => [`Round ${number(xs[i])}`, ...given.series.flatMap((s, k) =>
       lookup[k].has(xs[i]) ? [`${s.name}: ${number(lookup[k].get(xs[i]))}`] : [])],
     table: () => table(given.title, ["round", ...given.series.map((s) => s.name)],
-      xs.map((x) => [x, ...lookup.map((known) => known.get(x) ?? null)])),
+      xs.map((x) => [x, ...lookup.map((known) => known.get(x) ?? null)]), true),
   });
 }
 
 // A line that is broken where a value is missing; few points are marked.
-function linesThrough(series, at, paint) {
+function linesThrough(series, at, i) {
+  const paint = color(i);
   let path = "", pen = "M";
   const dots = [];
-  series.values.forEach((v, i) => {
+  series.values.forEach((v, k) => {
     if (v == null) {
       pen = "M";
       return;
     }
-    const [x, y] = [at.x(series.rounds[i]).toFixed(1), at.y(v).toFixed(1)];
+    const [x, y] = [at.x(series.rounds[k]).toFixed(1), at.y(v).toFixed(1)];
     path += `${pen}${x} ${y}`;
     pen = "L";
     if (series.values.length <= 30) dots.push(svg("circle", { cx: x, cy: y, r: 3, css: { fill: paint } }));
   });
-  return [svg("path", { class: "line", d: path, css: { stroke: paint } }), dots];
+  return [svg("path", { class: "line", d: path, "stroke-dasharray": DASHES[i % 6], css: { stroke: paint } }), dots];
 }
 
 function outcomesChart(found) {
@@ -159,23 +168,26 @@ function outcomesChart(found) {
   ];
   const rows = found.outcomes;
   const draw = (at) => {
-    const base = rows.map(() => 0);
+    // The area of a single round takes the whole width.
+    const places = rows.length > 1 ? rows.map((row) => [row, at.x(row.round)]) : [[rows[0], at.left], [rows[0], at.right]];
+    const base = places.map(() => 0);
+    const edge = () => places.map(([, x], i) => `${x.toFixed(1)} ${at.y(base[i]).toFixed(1)}`);
     return kinds.map(([kind, , paint]) => {
-      const below = rows.map((row, i) => `${at.x(row.round).toFixed(1)} ${at.y(base[i]).toFixed(1)}`);
-      rows.forEach((row, i) => (base[i] += row[kind]));
-      const above = rows.map((row, i) => `${at.x(row.round).toFixed(1)} ${at.y(base[i]).toFixed(1)}`);
+      const below = edge();
+      places.forEach(([row], i) => (base[i] += row[kind]));
+      const above = edge();
       return svg("path", { d: `M${above.join("L")}L${below.reverse().join("L")}Z`, css: { fill: paint } });
     });
   };
   return chart({
     key: "outcomes", title: "What the training groups were like",
-    note: `Shares of a round's groups. A response succeeds with a reward of ${number(found.success)} or more.`,
+    note: `Share of a round's groups in which no, some or all responses succeed; a response succeeds with a reward of ${number(found.success)} or more.`,
     xs: rows.map((row) => row.round), ys: [0, 1], draw,
-    legend: kinds.map(([, name, paint]) => [name, paint]),
+    legend: kinds.map(([, name, paint]) => ({ name, paint })),
     say: (i) => [`Round ${number(rows[i].round)}`, ...kinds.map(([kind, name]) =>
-      `${name}: ${(100 * rows[i][kind]).toFixed(0)} %`).reverse()],
-    table: () => table("Shares of groups", ["round", "none", "some", "all"],
-      rows.map((row) => [row.round, row.none, row.some, row.all])),
+      `${name}: ${percent(rows[i][kind])}`).reverse()],
+    table: () => table("Shares of groups", ["round", "none succeeds", "some succeed", "all succeed"],
+      rows.map((row) => [row.round, ...kinds.map(([kind]) => figure(percent(row[kind])))]), true),
   });
 }
 
@@ -187,15 +199,15 @@ function heatTable(found) {
   const used = order.filter((r) => found.cells.some((c) => c.row === r));
   const body = used.map((r) => el("tr", null, el("th", { scope: "row" }, found.rows[r]),
     found.columns.map((name, c) => heatCell(cells.get(`${r}/${c}`), name))));
-  const title = `Success rate (%) by ${found.kind} and rounds`;
+  const title = `Success rate (%) by ${found.kind} and round`;
   return el("figure", null,
     el("figcaption", null, el("h3", null, title),
       el("p", null, found.kind === "difficulty"
-        ? "Hardest on top. The frontier is where high rates meet low ones; empty cells were not asked."
+        ? "Hardest on top: 0 is the easiest level of every attribute, 1 the hardest. The frontier is where high rates meet low ones. Empty cells, and difficulties left out, were not asked."
         : "Empty cells were not asked.")),
     el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": title },
       el("table", { class: "heat" }, el("caption", { class: "hush" }, title),
-        el("thead", null, el("tr", null, el("th", { scope: "col" }, found.kind),
+        el("thead", null, el("tr", null, el("th", { scope: "col" }, `${found.kind} ↓ round →`),
           found.columns.map((name) => el("th", { scope: "col" }, name)))),
         el("tbody", null, body))));
 }
@@ -203,7 +215,7 @@ function heatTable(found) {
 function heatCell(cell, rounds) {
   if (!cell) return el("td", null, el("span", { class: "hush" }, "not asked"));
   return el("td", {
-    class: cell.success > 0.6 ? "deep" : cell.success > 0.4 ? "middle" : "pale", css: { background: ramp(cell.success) },
-    title: `rounds ${rounds}: ${(100 * cell.success).toFixed(1)} % of responses succeed, ${count(cell.groups, "group")}`,
+    class: cell.success > 0.58 ? "high" : cell.success > 0.29 ? "half" : null, css: { background: ramp(cell.success) },
+    title: `${rounds.includes("–") ? "rounds" : "round"} ${rounds}: ${(100 * cell.success).toFixed(1)} % of responses succeed, ${count(cell.groups, "group")}`,
   }, (100 * cell.success).toFixed(0));
 }

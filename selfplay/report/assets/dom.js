@@ -22,15 +22,21 @@ const el = (tag, attributes, ...children) => fill(document.createElement(tag), a
 const svg = (tag, attributes, ...children) =>
   fill(document.createElementNS(SVG, tag), attributes, children);
 
-function number(value) {
-  if (value == null || Number.isNaN(value)) return "–";
+const digits = (value) => {
   if (Number.isInteger(value)) return (value || 0).toLocaleString("en");
   const size = Math.abs(value);
   if (size >= 1000) return Math.round(value).toLocaleString("en");
   return size !== 0 && size < 0.001 ? value.toExponential(1) : String(Number(value.toFixed(3)));
-}
+};
+const number = (value) => (value == null || Number.isNaN(value) ? "–" : digits(value).replaceAll("-", "−"));
+// In a column with fractions, all have as many places.
+const aligned = (value) =>
+  value != null && (value === 0 || (Math.abs(value) >= 0.001 && Math.abs(value) < 1000)) ? value.toFixed(3).replace("-", "−") : number(value);
+// A cell of a table that is a number, though written as text.
+const figure = (text) => ({ figure: text });
+const percent = (share) => (share == null ? "–" : `${(100 * share).toFixed(0)} %`);
 
-const count = (n, noun) => `${number(n)} ${noun}${n === 1 ? "" : "s"}`;
+const count = (n, noun, many = `${noun}s`) => `${number(n)} ${n === 1 ? noun : many}`;
 
 // Text of a model: apart from ours, whatever its direction, control characters made visible.
 const VISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
@@ -42,23 +48,27 @@ const brief = (text, length = 160) => {
   return line.length > length ? `${line.slice(0, length)}…` : line;
 };
 
-// Rows of cells; a cell is text, a number or a node. The first column heads its row.
-function table(caption, heads, rows) {
+const LONG = 24;
+
+// Rows of cells; a cell is text, a number or a node. The first column heads its row. A `quiet`
+// caption is for those who cannot see the heading above; a long table scrolls by itself.
+function table(caption, heads, rows, quiet = false) {
+  const numeric = (value) => value === null || typeof value === "number" || value.figure != null;
+  const broken = heads.map((_, i) => rows.some((row) => typeof row[i] === "number" && !Number.isInteger(row[i])));
   const cell = (value, i) => {
-    const text = typeof value === "number" || value === null ? number(value) : value;
-    const right = typeof value === "number" || value === null ? "n" : null;
+    const text = !numeric(value) ? value : value && value.figure || (broken[i] ? aligned(value) : number(value));
+    const right = numeric(value) ? "n" : null;
     return i ? el("td", { class: right }, text) : el("th", { scope: "row", class: right }, text);
   };
-  const numeric = (i) => rows.length && rows.every((r) => r[i] === null || typeof r[i] === "number");
   return el(
     "div",
-    { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
+    { class: rows.length > LONG ? "scroll long" : "scroll", tabindex: 0, role: "region", "aria-label": caption },
     el(
       "table",
       null,
-      el("caption", null, caption),
+      el("caption", { class: quiet ? "hush" : null }, caption),
       el("thead", null, el("tr", null, heads.map((h, i) =>
-        el("th", { scope: "col", class: numeric(i) ? "n" : null }, h)))),
+        el("th", { scope: "col", class: rows.length && rows.every((row) => numeric(row[i])) ? "n" : null }, h)))),
       el("tbody", null, rows.map((row) => el("tr", null, row.map(cell)))),
     ),
   );

@@ -10,9 +10,10 @@ function storyPart(page) {
   return [
     el("div", { class: "story" }, sentences.map((sentence) => el("p", null, sentence))),
     facts([
-      ["state", s.state], ["round", `${number(s.round)} of ${number(s.rounds)}`],
-      ["last stage", s.stage], ["prompts", number(s.prompts)], ["tokens", number(s.tokens)],
-      ["seconds", number(Math.round(s.seconds))], ["alarms", number(s.alarms)],
+      ["state", s.state], ["rounds", `${number(s.round)} of ${number(s.rounds)}`],
+      ...(s.state === "finished" ? [] : [["last stage done", s.stage]]),
+      ["prompts", number(s.prompts)], ["generated tokens", number(s.tokens)],
+      ["time", s.time], ["alarms", number(s.alarms)],
     ]),
   ];
 }
@@ -45,7 +46,7 @@ function frontierPart(page) {
 
 function mapPart(page) {
   const found = page.map;
-  if (found.missing) return [el("p", null, `There is no map: ${found.missing}`)];
+  if (found.missing) return [el("p", null, `There is no map. ${found.missing}`)];
   const records = new Map(page.prompts.records.map((r) => [r.id, r]));
   const points = found.points.map(([id, x, y]) => ({ ...records.get(id), x, y })).filter((p) => p.t != null);
   points.sort((a, b) => a.x - b.x);
@@ -55,11 +56,14 @@ function mapPart(page) {
     put(holder, promptMap(points, by));
   };
   const bornLater = points.some((p) => p.r !== points[0].r);
-  paint(state.paint || (bornLater ? "round" : "value"));
+  paint(state.paint || (bornLater || points.every((p) => p.v == null) ? "round" : "value"));
+  const all = page.prompts.records.length;
+  const which = points.length < all ? `${number(points.length)} of the ${number(all)} prompts on this page` : count(points.length, "prompt");
+  const model = found.model === "packaged" ? "all-MiniLM-L6-v2" : found.model;
   return [
-    el("p", { class: "note" }, `${count(points.length, "prompt")} by what they mean: sentence embeddings `
-      + `(${found.model}) on two principal components, which hold ${(100 * found.share).toFixed(0)} % of the `
-      + "spread; near points may still differ in the rest. Open a point to read its prompt below."),
+    el("p", { class: "note" }, `${which}, near each other where they mean alike: sentence embeddings (${model}), `
+      + `drawn on the two principal components. These hold ${percent(found.share)} of the spread, so near points `
+      + "may still differ in the rest. Open a point to read its prompt below."),
     el("div", { class: "controls" }, choice("Colour by", "paint",
       [["round", "round of birth"], ["value", "newest estimate"]], state.paint, paint)),
     holder,
@@ -77,7 +81,7 @@ function promptMap(points, by) {
   const dots = points.map((p, i) => svg("circle", {
     class: "dot", r: 5,
     css: values[i] == null
-      ? { fill: "none", stroke: "var(--soft)" }
+      ? { fill: "transparent", strokeWidth: 1 }
       : { fill: ramp(high > low ? (values[i] - low) / (high - low) : 0.5) },
     onpointerenter: () => show(i), onclick: () => openPrompt(p.id),
   }));
@@ -126,9 +130,10 @@ function promptMap(points, by) {
   }).observe(plot);
   const gone = values.length - known.length;
   return el("figure", null,
-    el("p", { class: "legend" }, by === "round" ? "round " : "estimate ", number(known.length ? low : null),
-      el("span", { class: "ramp" }), number(known.length ? high : null),
-      gone ? ` · ${count(gone, "prompt")} without an estimate: empty rings` : ""),
+    el("p", { class: "legend" },
+      known.length ? el("span", null, by === "round" ? "round of birth: " : "newest estimate: ", number(low),
+        high > low ? [el("span", { class: "ramp" }), number(high)] : null) : null,
+      gone ? el("span", null, `empty rings: ${count(gone, "prompt")} without an estimate`) : null),
     plot);
 }
 
@@ -136,40 +141,43 @@ function operatorsPart(page) {
   const found = page.operators;
   const share = (a, b) => (b ? a / b : null);
   const rows = Object.entries(found.operators).map(([name, y]) => [
-    name, y.tried, y.admitted, share(y.admitted, y.tried), y.judged, share(y.learnable, y.judged), y.solved_later,
+    name, y.tried, y.admitted, figure(percent(share(y.admitted, y.tried))), y.judged, figure(percent(share(y.learnable, y.judged))), y.solved_later,
   ]);
   const parts = rows.length
-    ? [table("What operators yielded", ["operator", "tried", "admitted", "share admitted", "judged", "share learnable", "solved later"], rows),
-      el("p", { class: "note" }, "Learnable: some of a child's first responses succeed and some fail. Solved later: below the bar at first, reached in a later round.")]
+    ? [table("What operators yielded", ["operator", "tried", "admitted", "share", "judged", "learnable", "solved later"], rows),
+      el("p", { class: "note" }, "Tried: attempts to make a child, of which some were admitted. Learnable: share of the judged children some of whose first responses succeed and some fail. Solved later: fewer than half of the first responses succeeded, half or more in a later round.")]
     : [el("p", null, "No operator made anything in this run.")];
   const turned = found.turned_down.map((t) => [t.operator, t.reason, t.children]);
   const tasks = found.tasks.map((t) => [t.task, t.originals, t.children, t.heldout, t.trained, t.reward]);
-  const varied = found.diversity.map((d) => [d.prompts, d.sample, ...d.distinct]);
+  const varied = found.diversity.map((d) => [d.prompts, d.sample, ...d.distinct.map((share) => figure(percent(share)))]);
   return [
     ...parts,
     turned.length ? folded("turned", `Children turned down, by reason (${turned.length})`, () =>
-      table("Children turned down", ["operator", "reason", "children"], turned)) : null,
+      table("Children turned down", ["operator", "reason", "children"], turned, true)) : null,
     folded("tasks", `Tasks (${tasks.length})`, () =>
-      table("Tasks", ["task", "originals", "children", "held out", "groups trained on", "mean reward"], tasks)),
-    folded("varied", "How varied the prompts are", () =>
-      table("Distinct n-grams on equally many texts", ["prompts", "texts", "1-grams", "2-grams", "3-grams"], varied)),
+      table("Prompts and rewards by task", ["task", "originals", "children", "held out", "groups trained on", "mean reward"], tasks)),
+    varied.length ? folded("varied", "How varied the prompts are", () => [
+      el("p", { class: "note" }, "Share of their n-grams (n words in a row) that are distinct, in equally many texts of each kind."),
+      table("Distinct n-grams", ["prompts", "texts", "1-grams", "2-grams", "3-grams"], varied, true)]) : null,
   ];
 }
 
 function alarmsPart(page) {
   const found = page.alarms;
-  if (!found.total) return [el("p", null, "No monitor raised an alarm.")];
+  if (!found.total) return [el("p", null, found.watched ? "No monitor raised an alarm." : "No monitor was on in this run.")];
   const last = page.narrative.standing.round;
-  const rows = found.monitors.map((m) => [m.monitor, m.action, m.rounds.length, strip(m.rounds, last)]);
+  const leads = { tell: "nothing more", review: "a review", pause: "a pause" };
+  const rows = found.monitors.map((m) => [m.monitor, leads[m.action] || m.action, m.rounds.length, strip(m.rounds, last)]);
   const shown = found.alarms.length < found.total ? `, the newest ${number(found.alarms.length)}` : "";
   return [
-    table("Alarms by monitor", ["monitor", "asks for", "alarms", "rounds"], rows),
+    table("Alarms by monitor", ["monitor", "leads to", "alarms", "rounds"], rows),
     folded("alarms", `Each alarm (${number(found.total)}${shown})`, () =>
       table("Alarms", ["round", "monitor", "what", "value", "reference", "p", "suspects"],
-        found.alarms.map((a) => [a.round, a.monitor, said(a.text), a.value, a.reference, a.p, a.suspects]))),
-    found.anchors.length ? folded("anchors", "Anchored responses", () =>
+        found.alarms.map((a) => [a.round, a.monitor, said(a.text), a.value, a.reference, a.p, a.suspects]), true)),
+    found.anchors.length ? folded("anchors", "Anchored responses", () => [
+      el("p", { class: "note" }, "Trusted, scored responses that rubrics are tried on: those of the part 'propose' may be seen by whoever proposes a rubric, the gate decides by 'gate', and 'report' is only reported. Suspects come from alarms."),
       table("Anchored responses", ["part", "origin", "responses"],
-        found.anchors.map((a) => [a.part, a.origin, a.responses]))) : null,
+        found.anchors.map((a) => [a.part, a.origin, a.responses]), true)]) : null,
   ];
 }
 
@@ -183,7 +191,7 @@ function strip(rounds, last) {
   const spans = ranges(rounds);
   const words = spans.slice(0, 12).join(", ") + (spans.length > 12 ? ", …" : "");
   return [
-    svg("svg", { width, height: 16, "aria-hidden": "true" },
+    svg("svg", { class: "strip", viewBox: `0 0 ${width} 16`, preserveAspectRatio: "none", height: 16, "aria-hidden": "true" },
       svg("rect", { x: 0, y: 7, width, height: 2, css: { fill: "var(--line)" } }), marks),
     el("div", { class: "meta" }, words),
   ];
@@ -191,21 +199,21 @@ function strip(rounds, last) {
 
 function spendingPart(page) {
   const found = page.spending;
+  const tenths = (seconds) => figure(seconds.toLocaleString("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 }));
   const total = found.stages.reduce((sum, s) => sum + s.seconds, 0) || 1;
-  const bar = (share) => [el("span", { class: "bar", css: { width: `${Math.max(0.1, 6 * share)}rem` } }),
-    ` ${(100 * share).toFixed(0)} %`];
+  const bar = (share) => [el("span", { class: "bar", css: { width: `${Math.max(0.1, 6 * share)}rem` } }), ` ${percent(share)}`];
   const servers = found.servers.map((s) => [s.role, s.model, s.server, s.requests, s.retries, s.cached, s.unanswered, s.tokens_in, s.tokens_out, s.money]);
   return [
     el("div", { class: "grid" },
-      el("div", { class: "card" }, table("Wall-clock time by stage", ["stage", "seconds", "times", "share"],
-        found.stages.map((s) => [s.stage, s.seconds, s.rounds, bar(s.seconds / total)]))),
+      el("div", { class: "card" }, table("Wall-clock time by stage", ["stage", "seconds", "rounds", "share"],
+        found.stages.map((s) => [s.stage, tenths(s.seconds), s.rounds, bar(s.seconds / total)]))),
       found.chart.series[0].rounds.length ? lineChart("seconds", found.chart) : null),
     found.peak == null ? null : el("p", null, `Learning took ${number(Math.round(found.peak / 2 ** 20))} MiB at most.`),
-    folded("work", "Within the stages, by role", () => table("Within the stages", ["what", "role", "seconds", "tokens generated"],
-      found.work.map((w) => [w.what, w.role, w.seconds, w.tokens]))),
+    folded("work", "Within the stages, by role", () => table("Within the stages", ["stage", "role", "seconds", "tokens generated"],
+      found.work.map((w) => [w.what, w.role, tenths(w.seconds), w.tokens]))),
     servers.length
-      ? table("Model servers", ["role", "model", "server", "requests", "retries", "cached", "unanswered", "tokens in", "tokens out", "money"], servers)
-      : el("p", null, "No model server was asked."),
+      ? table("Models behind servers", ["role", "model", "server", "requests", "retries", "cached", "unanswered", "tokens in", "tokens out", "money"], servers)
+      : el("p", null, "No model behind a server was asked."),
   ];
 }
 
@@ -220,14 +228,14 @@ function configurationPart(page) {
   const filter = (text) => {
     state.config = text;
     const kept = rows.filter(([key, value]) => `${key} ${value}`.toLowerCase().includes(text.toLowerCase()));
-    put(holder, table(`Settings (${kept.length} of ${rows.length})`, ["key", "value"],
+    put(holder, table(`${count(kept.length, "setting")} of ${number(rows.length)}`, ["setting", "value"],
       kept.map(([key, value]) => [key, said(value)])));
   };
   const input = el("input", { type: "search", "data-key": "config", value: state.config, oninput: () => filter(input.value) });
   filter(state.config);
   return [
-    el("div", { class: "controls" }, el("label", null, "Settings that contain", input)), holder,
+    el("div", { class: "controls" }, el("label", null, "Show settings that contain", input)), holder,
     folded("environment", "Environment the run was created in", () => table("Environment", ["what", "value"],
-      flat(page.configuration.environment).map(([key, value]) => [key, said(value)]))),
+      flat(page.configuration.environment).map(([key, value]) => [key, said(value)]), true)),
   ];
 }

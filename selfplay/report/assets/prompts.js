@@ -52,10 +52,11 @@ function promptsPart(page) {
   else panel.append(el("p", null, "There are no prompts yet."));
   return [
     el("p", { class: "note" }, coverage(found)),
-    el("p", { class: "note" }, "All of them: ", command(page, "prompts search RUN WORDS"), " ", command(page, "prompts show RUN ID --responses"), " ", command(page, "prompts descendants RUN ID")),
+    folded("reach", "Commands that reach every prompt and response", () => el("ul", { class: "commands" },
+      ["search RUN WORDS", "show RUN ID --responses", "descendants RUN ID"].map((rest) => el("li", null, command(page, `prompts ${rest}`))))),
     found.undecoded ? el("p", null, `Responses are shown without their text: ${found.undecoded}`) : null,
     el("search", null, el("div", { class: "controls", role: "search" },
-      el("label", null, "Search text, id, task", input),
+      el("label", null, "Search texts, ids, tasks", input),
       choice("Operator", "operator", [["", "all"], ...operators.map((o) => [o, o])], state.operator, changed("operator")),
       choice("Order", "order", [["value", "highest estimate"], ["newest", "newest"], ["oldest", "oldest"]], state.order, changed("order")))),
     el("div", { class: "split" }, el("div", null, status, hits, more), panel),
@@ -68,11 +69,11 @@ function coverage(found) {
   const held = found.whole
     ? `All ${number(found.admitted)} admitted prompts are on this page`
     : `${number(found.records.length)} prompts of ${number(found.admitted)} are on this page: the most valuable and an even sample of the rest, with up to 40 generations of ancestors, within ${number(found.budget / 1e6)} MB`;
-  return `${held}; of many responses the first and newest groups. Prompts are cut at ${number(found.text)} and responses at ${number(found.answer)} characters.${kinds}${scales}`;
+  return `${held}. Of the responses to a prompt, the first group and the newest two are here. Prompts are cut at ${number(found.text)} and responses at ${number(found.answer)} characters.${kinds}${scales}`;
 }
 
 function pick(record, wide) {
-  const meta = `${record.id.slice(0, 8)} · ${record.o} · round ${record.r}${record.v == null ? "" : ` · ${number(record.v)}`}`;
+  const meta = `${record.id.slice(0, 8)} · ${record.o} · round ${record.r}${record.v == null ? "" : ` · estimate ${number(record.v)}`}`;
   return el("button", {
     type: "button", class: "pick", "data-id": record.id, "data-key": `${wide ? "hit" : "kin"}-${record.id}`,
     "aria-current": String(record.id === state.open), onclick: () => family.show(record.id, true),
@@ -109,7 +110,7 @@ function familyOf(page, record) {
     up ? [el("p", { class: "meta" }, "comes from"), el("div", { class: "tree" }, up)]
       : el("p", { class: "meta" }, record.p.length ? "its parents are not on this page, or not in this run" : "has no parents"),
     down ? [el("p", { class: "meta" }, "led to"), el("div", { class: "tree" }, down)] : null,
-    unseen > 0 ? el("p", { class: "note" }, `${down ? "and " : ""}${count(unseen, "child").replace("childs", "children")} not on this page: `, command(page, `prompts descendants RUN ${record.id}`)) : null,
+    unseen > 0 ? el("p", { class: "note" }, `${down ? "and " : ""}${count(unseen, "child", "children")} not on this page: `, command(page, `prompts descendants RUN ${record.id}`)) : null,
   ].flat();
 }
 
@@ -128,11 +129,11 @@ function branch(record, next, seen, depth, beyond) {
 
 function detailsOf(record) {
   const estimates = record.e.length
-    ? table("Estimates, oldest first", ["for round", "metric", "value", "responses", "policy"], record.e)
+    ? table("Estimates, oldest first", ["for round", "metric", "value", "responses", "policy version"], record.e, true)
     : el("p", { class: "note" }, "Nothing was estimated of it.");
   const groups = record.g.map((g, i) => folded(`group-${record.id}-${i}`, groupTitle(g), () =>
-    table("Responses and verdicts", ["response", "reward", "ended", "what the judge said"],
-      g.n.map((a) => [said(a.t + (a.x ? " … (cut)" : "") || "(empty)"), a.w, a.f, verdictWords(a)])), i === record.g.length - 1));
+    table("Responses and verdicts", ["response", "reward", "ended by", "scores and violations"],
+      g.n.map((a) => [said(a.t + (a.x ? " … (cut)" : "") || "(empty)"), a.w, a.f, verdictWords(a)]), true), i === record.g.length - 1));
   return [el("h4", null, "Estimates"), estimates, el("h4", null, "Responses and verdicts"),
     ...(groups.length ? groups : [el("p", { class: "note" }, "Nothing was answered yet.")])];
 }
@@ -141,7 +142,7 @@ function groupTitle(group) {
   const known = group.n.map((a) => a.w).filter((w) => w != null);
   const mean = known.length ? number(known.reduce((a, b) => a + b, 0) / known.length) : "–";
   const purpose = { train: "trained on", estimate: "asked for an estimate", evaluate: "evaluated" }[group.u];
-  return `Round ${group.r}, ${purpose}, policy ${group.v}: mean reward ${mean} of ${count(group.n.length, "response")}`;
+  return `Round ${group.r}, ${purpose}, policy version ${group.v}: ${count(group.n.length, "response")}, mean reward ${mean}`;
 }
 
 const verdictWords = (answer) =>

@@ -6,15 +6,22 @@ function rubricPart(page) {
   if (!found.total) return [el("p", null, "This run has no rubric: its rewards come from elsewhere, or its criteria are fixed.")];
   const cut = found.events.length < found.total ? ` The newest ${found.events.length} of ${found.total} events.` : "";
   return [
-    el("p", { class: "note" }, `${found.in_force == null ? "No version is in force" : `Version ${found.in_force} is in force`}${found.frozen ? ", and reviews may change nothing" : ""}.${cut} In full: `, command(page, "rubric list RUN"), " ", command(page, "reviews RUN")),
+    el("p", { class: "note" }, `${found.in_force == null ? "No version is in force" : `Version ${found.in_force} is in force`}${found.frozen ? ", and reviews may change nothing" : ""}.${cut} In full: `, command(page, "rubric list RUN"), ", ", command(page, "reviews RUN")),
     el("ol", { class: "events" }, found.events.map((e, i) => rubricEvent(e, i))),
-    found.reviews_total ? folded("reviews", `Reviews (${number(found.reviews_total)})`, () =>
-      table("Reviews", ["round", "cause", "outcome", "candidate", "reason", "tokens"], found.reviews.map((r) =>
-        [r.round, said(r.cause), outcomeWords[r.outcome], r.version, said(r.reason), r.tokens])), true) : null,
+    found.reviews_total ? folded("reviews", `All reviews (${number(found.reviews_total)})`, () =>
+      el("ol", { class: "events" }, found.reviews.map(reviewEvent))) : null,
   ];
 }
 
 const outcomeWords = { accepted: "adopted", rejected: "rejected", none: "nothing changed" };
+
+function reviewEvent(r) {
+  const candidate = r.version == null ? "" : `, candidate version ${r.version}`;
+  const cost = r.tokens ? `, ${count(r.tokens, "token")}` : "";
+  return el("li", null,
+    el("p", null, el("b", null, `Round ${r.round}: ${outcomeWords[r.outcome] || r.outcome}`), `${candidate}${cost}`),
+    reasons([r.cause, r.reason].filter(Boolean).join(" | ")));
+}
 
 // Why a review, why this candidate, why the gate let it pass: a line each.
 function reasons(text) {

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from selfplay.ablation import AblationConfig, Cell, cells, interval, run_cells
+from selfplay.ablation import AblationConfig, Cell, Forecast, cells, interval, run_cells
+from selfplay.ablation.cell_process import Keeper
+from selfplay.ablation.forecast import TIMED, ArmCost
 from selfplay.config import load_config, shipped_configs
 from selfplay.core.errors import ConfigError, ResourceError
+from selfplay.events import Progress
 from selfplay.settings import RunConfig
+from selfplay.signals import LeavingError
+from tests.selfplay.small_runs import SMALL, digest, play_out
 
 
 def test_the_interval_is_students_t() -> None:
@@ -29,10 +35,52 @@ def test_every_arm_plays_every_seed_and_whole_pairs_come_first() -> None:
     assert {"rounds=1", "chunk=2", "seed=1"} <= set(grid[3].command)
 
 
-def test_a_failing_run_ends_the_grid_with_what_it_said(tmp_path: Path) -> None:
-    cell = Cell("broken", 3, tmp_path / "run", "tiny", ("rouns=1",))
-    with pytest.raises(ResourceError, match=r"broken, seed 3 failed: .*did you mean 'rounds'"):
+def test_a_failing_run_ends_the_grid_with_what_it_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cell = Cell("broken", 3, tmp_path / "run", "tiny", (f"model={tmp_path}/none",))
+    with pytest.raises(ResourceError, match=r"broken, seed 3 failed: (.|\n)*none"):
         list(run_cells([cell], workers=1))
+    assert "note: the grid ends with the runs at work: broken" in capsys.readouterr().err
+
+
+def test_an_arm_that_cannot_start_is_named_before_any_run_is_played(tmp_path: Path) -> None:
+    grid = [
+        Cell("eva", 0, tmp_path / "eva", "tiny", (*SMALL, "rounds=0")),
+        Cell("broken", 0, tmp_path / "broken", "tiny", ("rouns=1",)),
+    ]
+    with pytest.raises(ConfigError, match=r"broken: rouns: .*did you mean 'rounds'"):
+        list(run_cells(grid, workers=1))
+    assert not (tmp_path / "eva").exists()
+
+
+@pytest.mark.parametrize(
+    ("shorter", "message"),
+    [("rounds=1", "2 rounds of rounds=1"), ("token_budget=1", "tokens of token_budget=1")],
+)
+def test_a_run_that_is_past_its_end_is_not_taken_for_a_shorter_one(
+    shorter: str, message: str, tmp_path: Path
+) -> None:
+    play_out(tmp_path / "run", "rounds=2")
+    before = digest(tmp_path / "run")
+    cell = Cell("eva", 0, tmp_path / "run", "tiny", (*SMALL, "rounds=2", shorter))
+    with pytest.raises(ConfigError, match=message):
+        list(run_cells([cell], workers=1))
+    assert digest(tmp_path / "run") == before
+
+
+def test_a_run_leaves_when_its_grid_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper = Keeper(None, Path())
+    keeper.see(Progress(1, "learn", 1, 1))
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    with pytest.raises(LeavingError):
+        keeper.see(Progress(1, "learn", 1, 1))
+
+
+def test_a_grid_takes_no_less_than_its_longest_run() -> None:
+    arms = (ArmCost("a", 60.0, 10.0, TIMED, 1), ArmCost("b", 30.0, 10.0, TIMED, 1))
+    assert Forecast((*arms, ArmCost("c", 900.0, 10.0, TIMED, 0)), workers=8).seconds == 60
+    assert Forecast(arms, workers=1).seconds == 90
 
 
 @pytest.mark.parametrize(

