@@ -86,15 +86,26 @@ class WeightsAndBiases:
         self._run: Any = None
 
     def open(self, log: Log) -> None:
-        """As `Tracker.open`."""
-        self._run = self._library.init(
-            project=self._options.project,
-            id=log.id,
-            name=log.name,
-            resume="allow",
-            dir=str(log.directory),
-            config=dict(log.settings),
-        )
+        """As `Tracker.open`.
+
+        Raises:
+            ResourceError: nobody is logged in, or the server does not answer.
+        """
+        try:
+            self._run = self._library.init(
+                project=self._options.project,
+                id=log.id,
+                name=log.name,
+                resume="allow",
+                dir=str(log.directory),
+                config=dict(log.settings),
+            )
+        except self._library.Error as error:
+            raise ResourceError(
+                f"report_to: expected a log of W&B to write to, found: {error} Log in, keep the "
+                "metrics in the run directory with WANDB_MODE=offline, or leave wandb out of "
+                "report_to"
+            ) from error
 
     def log(self, t: int, metrics: Mapping[str, float]) -> None:
         """As `Tracker.log`."""

@@ -27,7 +27,7 @@ def test_every_kind_of_change_is_told_in_words_and_as_data() -> None:
     longer = replace(SHORT, params={"maximum": 9, "unit": "lines"}, weight=0.5)
     found = diff(OLD, Rubric((WISE, longer), "style", 2))
     assert found.words() == [
-        "removes the deduction 'loud', weight 1 by check case: Do not shout.",
+        "removes the deduction 'loud', weight 1 by check case: Do not shout",
         "adds the reward 'wise', weight 3: Be wise.",
         "changes weight of 'short' from 2 to 0.5",
         "changes params.maximum of 'short' from 5 to 9",

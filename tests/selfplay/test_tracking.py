@@ -220,6 +220,25 @@ def records(content: bytes) -> Iterator[bytes]:
             parts = b""
 
 
+def test_wandb_without_a_login_says_what_to_do(tmp_path: Path) -> None:
+    needs("wandb")
+    own = {"HOME": str(tmp_path), "NETRC": str(tmp_path / "none"), "OMP_NUM_THREADS": "1"}
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
+    command = [sys.executable, "-m", "selfplay", "run", "tiny", *SMALL, "rounds=0"]
+    # A process of its own: the library remembers in which mode it began.
+    done = subprocess.run(
+        [*command, "report_to=[wandb]", "--out", str(tmp_path / "run")],
+        env=inherited | own,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == ResourceError.exit_code
+    assert "WANDB_MODE=offline" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.filterwarnings("ignore")  # its own, of several libraries
 def test_trackio_gets_every_round_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needs("trackio")
