@@ -28,7 +28,7 @@ def test_every_kind_of_change_is_told_in_words_and_as_data() -> None:
     found = diff(OLD, Rubric((WISE, longer), "style", 2))
     assert found.words() == [
         "removes the deduction 'loud', weight 1 by check case: Do not shout",
-        "adds the reward 'wise', weight 3: Be wise.",
+        "adds the reward 'wise', weight 3: Be wise",
         "changes weight of 'short' from 2 to 0.5",
         "changes params.maximum of 'short' from 5 to 9",
         "changes params.unit of 'short' from nothing to 'lines'",

@@ -94,15 +94,15 @@ def test_reviewers_learn_which_edits_held(run: Path) -> None:
     past = {edit.version: edit for edit in rubric_history(run).past_edits()}
     outcomes = {number: edit.outcome for number, edit in past.items()}
     assert outcomes == {2: "held", 3: "rejected", 4: "rolled_back"}
-    assert past[2].words == ("adds the deduction 'calm', weight 1 by check case: Do not shout.",)
+    assert past[2].words == ("adds the deduction 'calm', weight 1 by check case: Do not shout",)
     assert past[3].reason == "not shown to be better"
 
 
 def test_two_versions_are_compared_in_words(run: Path) -> None:
     history = rubric_history(run)
     assert words_of(history.differences(4, 1)) == [
-        "removes the deduction 'calm', weight 1 by check case: Do not shout.",
-        "removes the reward 'number', weight 1 by check number: Have a number.",
+        "removes the deduction 'calm', weight 1 by check case: Do not shout",
+        "removes the reward 'number', weight 1 by check number: Have a number",
     ]
     assert words_of(history.differences(2, 2)) == []
 

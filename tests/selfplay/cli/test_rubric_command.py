@@ -99,7 +99,7 @@ def test_show_prints_yaml_that_reads_back(run: Path) -> None:
 
 def test_diff_says_what_changed_with_the_one_in_force_by_default(run: Path) -> None:
     assert call("diff", run, "2") == (
-        "adds the reward 'number', weight 1 by check number: Have a number.\n"
+        "adds the reward 'number', weight 1 by check number: Have a number\n"
     )
     assert call("diff", run, "2", "2") == "the criteria are the same\n"
     assert data("diff", run, "1", "2")["default"]["added"][0]["id"] == "calm"
