@@ -238,6 +238,12 @@ class RunConfig:
         require(len(set(names)) == len(names), "stop", "each condition once", ", ".join(names))
         watched = self.meta.monitors.enabled or "alarm" not in names
         require(watched, "stop", "meta.monitors.enabled=true beside 'alarm'", "no monitors")
+        seen = {choice.name for choice in self.meta.monitors.watch}
+        for i, choice in enumerate(self.stop):
+            if choice.name == "alarm":
+                unseen = [name for name in choice.options.monitors if name not in seen]
+                expected = f"monitors that meta.monitors.watch has ({', '.join(sorted(seen))})"
+                require(not unseen, f"stop.{i}.monitors", expected, ", ".join(unseen))
         if self.money_budget is not None:
             free = sorted(unpriced(self))
             expected = "price_in and price_out of every model behind a server"

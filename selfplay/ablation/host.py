@@ -48,6 +48,12 @@ class Host:
         by_cpu = max((os.cpu_count() or 1) // self.threads, 1)
         return min(by_cpu, len(self.gpus) * self.per_gpu) if self.gpus else by_cpu
 
+    def at_a_time(self, workers: int | None) -> int:
+        """Runs at a time where `workers` are asked for, None for as many as there is room for."""
+        if workers is None:
+            return self.most
+        return min(workers, len(self.gpus) * self.per_gpu) if self.gpus else workers
+
     def places(self, workers: int) -> list[dict[str, str]]:
         """For each run that may be at work at a time, what its environment says of its share."""
         count = str(self.threads)

@@ -70,7 +70,7 @@ def ablate(
         ResourceError: a run failed, or the report cannot be written.
     """
     config, grid, directory = _opened(source, overrides, out)
-    at_a_time = _workers(workers, host)
+    at_a_time = (host or Host()).at_a_time(workers)
     watch(GridProgress(directory, at_a_time, 0, len(grid), None, float("nan")))
     done: list[Cell] = []
     for cell in run_cells(grid, at_a_time, host, directory / "shared" if share else None):
@@ -108,7 +108,7 @@ def ablation_cost(
         ResourceError: a timed run failed.
     """
     _, grid, _ = _opened(source, overrides, out)
-    return forecast(grid, _workers(workers, host), host, watch)
+    return forecast(grid, (host or Host()).at_a_time(workers), host, watch)
 
 
 def _opened(
@@ -117,7 +117,3 @@ def _opened(
     config = grid_config(str(source), overrides)
     directory = out or Path("runs") / "ablations" / Path(source).stem
     return config, cells(config, directory), directory
-
-
-def _workers(workers: int | None, host: Host | None) -> int:
-    return (host or Host()).most if workers is None else workers

@@ -8,7 +8,8 @@ them to have played it leaves a copy beside the grid; those that start later beg
 and their own configuration. Their digests are those of runs that played it themselves: a test
 compares them. What round 0 cost stands in the ledger of each.
 
-A key of the configuration that nobody has classified counts as one that matters.
+A key of the configuration that nobody has classified counts as one that matters. Files that the
+configuration names count with their size and the time of their last change.
 """
 
 from __future__ import annotations
@@ -55,6 +56,21 @@ def matters(loaded: Loaded[RunConfig]) -> dict[str, Any]:
     return kept
 
 
+def named_files(values: Any) -> dict[str, list[tuple[str, int, int]]]:
+    """Of every value that is the path of a file or a directory: its files, their sizes in bytes and
+    when they last changed, in nanoseconds.
+    """
+    if isinstance(values, Mapping):
+        values = list(values.values())
+    if isinstance(values, (list, tuple)):
+        return {path: files for value in values for path, files in named_files(value).items()}
+    if not isinstance(values, str) or not values or not Path(values).exists():
+        return {}
+    place = Path(values)
+    files = [place] if place.is_file() else sorted(p for p in place.iterdir() if p.is_file())
+    return {values: [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files]}
+
+
 class Start:
     """The shared round 0 of one configuration."""
 
@@ -63,7 +79,9 @@ class Start:
     ) -> None:
         """Takes the arm's configuration, the grid's folder for copies, and the environment."""
         self._settings = loaded.as_dict()
-        self._place = shared / fingerprint_of([matters(loaded), environment])
+        self._place = shared / fingerprint_of(
+            [matters(loaded), environment, named_files(loaded.as_dict())]
+        )
 
     def take(self, directory: Path) -> bool:
         """Begins a run that does not exist yet with the copy, if there is one; was there?

@@ -196,14 +196,13 @@ def _tell(exported: Exported, as_json: bool) -> None:
     if as_json:
         print_json(exported.as_dict())
         return
-    if not exported.rows:
+    if not exported.prompts:
         typer.echo(f"{exported.what.replace('_', ' ')} written to {exported.place}")
         typer.echo(f"next: {exported.use}")
         return
     rows = ", ".join(f"{count:,} {name}" for name, count in exported.rows.items())
     typer.echo(f"{rows} rows written to {exported.place}")
-    if exported.prompts:
-        typer.echo(f"{exported.prompts:,} prompts of {exported.families:,} families")
+    typer.echo(f"{exported.prompts:,} prompts of {exported.families:,} families")
     for reason, count in exported.left_out.items():
         typer.echo(f"{count:>8,}  left out: {reason}")
     typer.echo(f"next: {exported.use}")

@@ -1,9 +1,10 @@
 """Prompts that `selfplay export` wrote, read back: the same prompts, with the same ids.
 
 Every exported prompt has a column `selfplay` with its id, its task, its gold answer, its further
-columns as JSON and, of a puzzle, the generator's item, so that its exact verifier still works. A
-row whose text was changed makes another prompt, which the id tells; of a puzzle that is refused,
-since its verifier would score another question.
+columns as JSON and, of a puzzle, the generator's item, so that its exact verifier still works. Its
+family comes along as one more column: prompts that were kin stay together in later splits. A row
+whose text was changed makes another prompt, which the id tells; of a puzzle that is refused, since
+its verifier would score another question.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from selfplay.core.errors import DataError
 from selfplay.core.types import Chat, Level, Prompt, Puzzle
 
 COLUMN = "selfplay"
+FAMILY = "exported_family"
+"""In `Prompt.extra` of what was read back: the family that the prompt had in the run it is from."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Provenance:
     answer: str | None
     puzzle: Puzzle | None
     extra: Mapping[str, Any]
+    """With the family."""
 
     def prompt(self, messages: Chat, place: str) -> Prompt:
         """The prompt with these messages.
@@ -59,13 +63,19 @@ def provenance_of(values: Mapping[str, Any], place: str) -> Provenance | None:
             task=str(found["task"]),
             answer=None if found["answer"] is None else str(found["answer"]),
             puzzle=_puzzle(found["puzzle"]) if found.get("puzzle") else None,
-            extra=json.loads(found["extra"]) if found.get("extra") else {},
+            extra=_extra(found),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"{place}: expected the column '{COLUMN}' as `selfplay export` writes it, found "
             f"{error!r}; export again, or drop the column"
         ) from error
+
+
+def _extra(found: Mapping[str, Any]) -> dict[str, Any]:
+    own = json.loads(found["extra"]) if found.get("extra") else {}
+    family = found.get("family")
+    return own | ({FAMILY: f"{int(family, 16):016x}"} if family else {})
 
 
 def _puzzle(found: Mapping[str, Any]) -> Puzzle:

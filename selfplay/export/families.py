@@ -2,7 +2,8 @@
 
 A family is a connected component of the lineage graph, all prompts of the run included: parents,
 siblings, cousins, and through a cross-over the families of both parents. Prompts of one family
-share text and answers, so a family is on one side of a split as a whole. Families are taken in the
+share text and answers, so a family is on one side of a split as a whole. Prompts that were read
+from an export are kin if they were so in the run that they are from. Families are taken in the
 order of a hash of their smallest prompt id, and one that would pass the wanted share is skipped, so
 the share is never passed and, where families are small, nearly reached.
 
@@ -12,18 +13,28 @@ Left out: likeness without descent; deduplicate for that.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
+from selfplay.data.exported import FAMILY
 from selfplay.ledger.database import Database
 
 
 def families(database: Database, ids_N: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The family of each prompt, shape (N,): the smallest prompt id in it."""
-    rows = database.stream("SELECT child, parent FROM lineage")
+    rows = chain(database.stream("SELECT child, parent FROM lineage"), _exported(database))
     ends = (int(id_, 16) for edge in rows for id_ in edge)
     return smallest_kin(ids_N, np.fromiter(ends, np.uint64).reshape(-1, 2))
+
+
+def _exported(database: Database) -> Iterator[tuple[str, str]]:
+    """Of the prompts that were read from an export: id, and the family that they had."""
+    query = "SELECT id, json_extract(extra, ?) FROM prompts WHERE instr(extra, ?)"
+    rows = database.stream(query, f"$.{FAMILY}", FAMILY)
+    return ((id_, family) for id_, family in rows if isinstance(family, str))
 
 
 def smallest_kin(ids_N: NDArray[np.uint64], edges_E2: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -124,6 +124,7 @@ def exporting(
         return _reward_model(directory, place, options.force)
     options.check()
     if options.what in PARTS:
+        _refuse_choices_of_rows(options)
         with whole(place, options.force) as draft:
             count, use = PARTS[options.what](directory, draft, options)
         return Exported(place, options.what, {options.what: count}, use=use.format(place=place))
@@ -143,6 +144,18 @@ def exporting(
     families = len(set(plan.family_N.tolist()))
     use = _use(layout, target)
     return Exported(place, options.what, dict(tally.rows), len(plan), families, plan.left_out, use)
+
+
+def _refuse_choices_of_rows(options: ExportOptions) -> None:
+    """Raises ConfigError for options that choose or lay out rows, where there are none."""
+    usual = ExportOptions()
+    names = ("format", "layout", "filters", "cleaning", "top", "validation", "licences")
+    given = [name for name in names if getattr(options, name) != getattr(usual, name)]
+    if given:
+        raise ConfigError(
+            f"{', '.join(given)}: expected nothing of the kind beside '{options.what}', which is "
+            "exported as a whole; leave it out"
+        )
 
 
 def _reward_model(policy: Path, place: Path, force: bool) -> Exported:

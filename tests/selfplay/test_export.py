@@ -13,10 +13,12 @@ import yaml
 from selfplay.core.components import Choice, chosen
 from selfplay.core.errors import ConfigError, DataError, LedgerError
 from selfplay.core.gym import gym_score
-from selfplay.core.types import Prompt
+from selfplay.core.types import Composition, Prompt
+from selfplay.data.exported import FAMILY
 from selfplay.data.prompts import PromptFileOptions, read_prompts
 from selfplay.data.recorded import read_recorded
 from selfplay.export import LAYOUTS, Cleaning, ExportOptions, Filters, Top, export
+from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from solver.examples.table import PAIRINGS
 from tests.selfplay import rubric_runs
@@ -75,7 +77,31 @@ def test_what_was_exported_reads_as_the_same_prompts(
     assert ids(*read.prompts) == ids(*ASKED)
     for found, asked in zip(read.prompts, ASKED, strict=True):
         assert (found.answer, found.task, found.puzzle) == (asked.answer, asked.task, asked.puzzle)
-        assert found.extra == asked.extra
+        kin = found.extra[FAMILY]
+        assert found.extra == {**asked.extra, FAMILY: kin}
+
+
+@pytest.mark.parametrize("what", ["policy", "rubrics"])
+def test_choices_of_rows_are_refused_where_there_are_none(
+    run: Path, tmp_path: Path, what: Any
+) -> None:
+    with pytest.raises(ConfigError, match=f"layout, validation: .* beside '{what}'"):
+        export(run, tmp_path / "out", ExportOptions(what=what, layout="trl", validation=0.1))
+    assert not (tmp_path / "out").exists()
+
+
+def test_kin_stay_together_in_the_splits_of_a_run_on_what_was_exported(
+    run: Path, tmp_path: Path
+) -> None:
+    before = rows_of(run, tmp_path / "set.jsonl")
+    read = read_prompts(PromptFileOptions(str(tmp_path / "set.jsonl"))).prompts
+    (tmp_path / "later").mkdir()
+    with Ledger.create(tmp_path / "later" / LEDGER, {"model": {"path": "tiny"}}, {}) as ledger:
+        ledger.add_composition(1, Composition(tuple(read)))
+    after = rows_of(tmp_path / "later", tmp_path / "again.jsonl")
+    known = [row["selfplay"] for rows in (before, after) for row in rows]
+    assert len({(row["id"], row["family"]) for row in known}) == len(read)
+    assert len({row["family"] for row in known}) == 4 < len(read)
 
 
 @pytest.mark.parametrize("layout", ["selfplay", "trl", "verl", "openrlhf", "axolotl"])

@@ -171,6 +171,14 @@ def test_what_could_not_be_kept_is_refused_by_name(override: str) -> None:
         small(override)
 
 
+def test_an_alarm_of_a_monitor_that_does_not_watch_is_refused() -> None:
+    stop = "stop=[{name: alarm, monitors: [repetition]}]"
+    small(stop, "meta.monitors.enabled=true")
+    watching = ("meta.monitors.enabled=true", "meta.monitors.watch=[language]")
+    with pytest.raises(ConfigError, match=r"stop\.0\.monitors.*watch has \(language\)"):
+        small(stop, *watching)
+
+
 # Runs
 
 
@@ -281,7 +289,7 @@ def test_a_run_killed_around_its_decision_ends_in_the_same_round_for_the_same_re
         capture_output=True,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
-        timeout=120,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

@@ -37,6 +37,7 @@ def test_gpus_are_handed_out_one_to_a_run_and_again_where_runs_share_them() -> N
     assert devices == ["0", "3", "0", "3"]
     assert {place["OMP_NUM_THREADS"] for place in host.places(8)} == {"2"}
     assert [place["CUDA_VISIBLE_DEVICES"] for place in host.places(1)] == ["0"]
+    assert (host.at_a_time(8), host.at_a_time(3), Host().at_a_time(8)) == (4, 3, 8)
 
 
 def test_without_named_gpus_runs_see_what_there_is() -> None:

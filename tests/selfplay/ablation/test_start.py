@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from selfplay.ablation.cell_process import play_cell
-from selfplay.ablation.start import Start, matters
+from selfplay.ablation.start import Start, matters, named_files
 from selfplay.config import load_config
 from selfplay.environment import environment
 from selfplay.ledger import Ledger
@@ -30,6 +31,7 @@ def test_a_run_that_began_with_anothers_round_0_ends_as_one_that_played_its_own(
     tmp_path: Path,
 ) -> None:
     shared = tmp_path / "shared"
+    torch.set_num_threads(1)  # as the runs set it, since the environment is part of what is shared
     assert not play_cell("tiny", tmp_path / "first", shared, ROUNDS)
     (left,) = shared_starts(shared)
     for k, arm in enumerate(ARMS):
@@ -85,3 +87,15 @@ def test_another_environment_has_a_start_of_its_own(tmp_path: Path) -> None:
     play_cell("tiny", tmp_path / "run", shared, (*ROUNDS, "rounds=0"))
     other = environment() | {"torch": "another"}
     assert not Start(small("rounds=0"), shared, other).take(tmp_path / "other")
+
+
+def test_a_named_file_that_was_changed_counts_as_another(tmp_path: Path) -> None:
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('{"prompt": "a"}\n')
+    values = {"prompts": {"path": str(path)}, "stop": [], "model": "tiny", "rounds": 3}
+    before = named_files(values)
+    assert set(before) == {str(path)}
+    assert before == named_files(values)
+    path.write_text('{"prompt": "a"}\n{"prompt": "b"}\n')
+    assert named_files(values) != before
+    assert named_files([str(tmp_path)])[str(tmp_path)][0][0] == "prompts.jsonl"
