@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.runner import Measurement
 from selfplay.ablation import AblationConfig, Cell, cells, results, run_cells
 from selfplay.config import load_config
+from selfplay.settings import RunConfig
 
 
 def played(name: str) -> tuple[AblationConfig, list[Cell]]:
@@ -22,6 +23,7 @@ def played(name: str) -> tuple[AblationConfig, list[Cell]]:
 def compared(name: str, notes: str) -> Measurement:
     """The grid's arms, each beside the one of reference."""
     config, grid = played(name)
+    run = load_config(grid[0].game, grid[0].overrides, RunConfig).config
     return Measurement(
         title=config.title,
         question=config.question,
@@ -29,6 +31,6 @@ def compared(name: str, notes: str) -> Measurement:
         notes=(
             f"`selfplay ablate {name}`. Mean ± half the 95 % interval (Student's t) over "
             f"{config.seeds} seeds; differences are paired within a seed. Accuracy is on the same "
-            f"512 held-out items over all levels, in every run. {notes}"
+            f"{run.evaluation.source.count} held-out items over all levels, in every run. {notes}"
         ).rstrip(),
     )

@@ -46,7 +46,7 @@ class Interval:
         """`0.512 ± 0.010`; a single value alone, and a dash for what is not known."""
         if math.isnan(self.mean):
             return "–"
-        form = ",.0f" if abs(self.mean) >= LARGE else ".3f"
+        form = ",.0f" if max(abs(self.mean), self.half) >= LARGE else ".3f"
         return f"{self.mean:{form}}" + ("" if math.isnan(self.half) else f" ± {self.half:{form}}")
 
     @property

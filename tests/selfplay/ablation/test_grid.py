@@ -24,6 +24,11 @@ def test_the_interval_is_students_t() -> None:
     assert found.half == pytest.approx(3.182446 * math.sqrt(5 / 3) / 2, rel=1e-5)
 
 
+def test_an_interval_is_written_with_the_precision_of_its_width() -> None:
+    assert str(interval(np.array([-3000.0, 3100.0]))) == "50 ± 38,754"
+    assert str(interval(np.array([0.5, 0.5]))) == "0.500 ± 0.000"
+
+
 def test_one_value_has_no_interval() -> None:
     assert math.isnan(interval(np.array([1.0])).half)
 

@@ -72,7 +72,9 @@ def test_a_second_grid_gives_the_same_table_to_the_digit(grid: Path, out: Path) 
 def test_what_is_finished_is_not_played_again(grid: Path, out: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in out.glob("*/cell.json")}
     assert len(before) == 4
-    ablate(grid, out)
+    told = ablate(grid, out)
+    assert "eva − arm, heldout/sampled" in told
+    assert ablate(grid, out) == told
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/cell.json")} == before
 
 

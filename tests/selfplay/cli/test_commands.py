@@ -173,19 +173,6 @@ def test_an_unknown_metric_names_the_nearest(tmp_path: Path) -> None:
         call("estimate", str(path), "--metric", "regretgap")
 
 
-def test_ablate_compares_arms_within_seeds(tmp_path: Path) -> None:
-    grid = tmp_path / "grid.yaml"
-    arms = {"eva": [], "untrained": ["rounds=0"]}
-    grid.write_text(
-        json.dumps({"game": "tiny", "seeds": 2, "common": [*SMALL, "rounds=1"], "arms": arms})
-    )
-    arguments = ("ablate", str(grid), "--out", str(tmp_path / "runs"), "--workers", "1")
-    output = call(*arguments).output
-    assert "4 runs in" in output
-    assert "eva − arm, heldout/sampled" in output
-    assert call(*arguments).output == output
-
-
 @pytest.mark.parametrize(
     ("overrides", "error", "message"),
     [
