@@ -10,7 +10,7 @@ def measure() -> Measurement:
     """Runs what of the grid has not run yet, and compares its arms."""
     return compared(
         "creator_parts",
-        "Every arm generates 30,000 tokens, a fifth of those of `curriculum`. What evolution brings "
-        "shows at that length; of the choice of parents, which `curriculum` finds to help, of memory "
-        "and of the choice of operators nothing is shown.",
+        "Every arm generates 30,000 tokens, a fifth of those of `curriculum`. What evolution "
+        "brings shows at that length; of the choice of parents, which `curriculum` finds to help, "
+        "of memory and of the choice of operators nothing is shown.",
     )

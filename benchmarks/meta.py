@@ -11,5 +11,5 @@ def measure() -> Measurement:
     return compared(
         "meta",
         "The reward is the mean of the last rounds' samples, the gap what of it is more than the "
-        "held-out accuracy. In every arm but `no_mixture` a response has to have the right form, too.",
+        "held-out accuracy. In every arm but `no_mixture` a response has to have the right form.",
     )
