@@ -31,6 +31,6 @@ def compared(name: str, notes: str) -> Measurement:
         notes=(
             f"`selfplay ablate {name}`. Mean ± half the 95 % interval (Student's t) over "
             f"{config.seeds} seeds; differences are paired within a seed. Accuracy is on the same "
-            f"{run.evaluation.source.count} held-out items over all levels, in every run. {notes}"
+            f"{run.evaluation.source.options.count} held-out items over all levels, in every run. {notes}"
         ).rstrip(),
     )
