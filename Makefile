@@ -22,7 +22,8 @@ run: $(STAMP) ## play the embedded default game
 	@$(BIN)/selfplay run tiny
 
 test: $(STAMP) ## run all tests
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile \
+	  --no-loadscope-reorder
 
 check: $(STAMP) ## lint, formatting and types
 	@echo "lint";   $(BIN)/ruff check .

@@ -24,6 +24,7 @@ def compared(name: str, notes: str) -> Measurement:
     """The grid's arms, each beside the one of reference."""
     config, grid = played(name)
     run = load_config(grid[0].game, grid[0].overrides, RunConfig).config
+    items = run.evaluation.source.options.count
     return Measurement(
         title=config.title,
         question=config.question,
@@ -31,6 +32,6 @@ def compared(name: str, notes: str) -> Measurement:
         notes=(
             f"`selfplay ablate {name}`. Mean ± half the 95 % interval (Student's t) over "
             f"{config.seeds} seeds; differences are paired within a seed. Accuracy is on the same "
-            f"{run.evaluation.source.options.count} held-out items over all levels, in every run. {notes}"
+            f"{items} held-out items over all levels, in every run. {notes}"
         ).rstrip(),
     )

@@ -141,7 +141,8 @@ def refuse_other_settings(loaded: Loaded[RunConfig], ledger: Ledger, directory: 
         raise LedgerError(
             f"{directory} holds a run with another configuration; these keys differ: "
             f"{', '.join(changed)}. Choose another --out for the new one, or leave them as they "
-            f"are to go on (only {', '.join(sorted(GROWING))} may change)"
+            f"are to go on (only {', '.join(sorted(GROWING))} may change, and how long servers are "
+            "waited for)"
         )
 
 

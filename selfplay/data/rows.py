@@ -74,7 +74,8 @@ def _sibling(path: Path) -> str:
     """A hint at the nearest name beside a missing file."""
     if not path.parent.is_dir():
         return f"there is no directory {path.parent} either"
-    return nearest(path.name, [sibling.name for sibling in path.parent.iterdir()])
+    files = (f.name for f in path.parent.iterdir() if f.suffix.lower() in _READERS)
+    return nearest(path.name, files)
 
 
 def _read_jsonl(path: Path) -> Iterator[TableRow]:

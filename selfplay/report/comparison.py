@@ -30,7 +30,11 @@ MISSING = "–"
 CHARTS = (
     (f"evaluate/{GREEDY}", "Held-out accuracy, greedy", "On tasks that are never trained on."),
     (f"evaluate/{SAMPLED}", "Held-out accuracy, sampled", "At temperature 1."),
-    ("judge/reward", "Reward in training", "Mean over a round's training groups."),
+    (
+        "judge/reward",
+        "Reward in training",
+        "Mean over a round's training groups. Under another judge or rubric it does not compare.",
+    ),
     ("judge/mixed", "Groups that teach", "Share of a round's groups whose rewards differ."),
     ("compose/difficulty", "Difficulty of what is asked", "0: the easiest levels, 1: the hardest."),
     ("attempt/length", "Length of responses", "Tokens, mean of a round."),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from selfplay.ledger import MetricEntry, journal
 from selfplay.lineage.reading import reading
 from selfplay.report.heldout import asked_words
+from selfplay.rubrics import rubric_history
 from selfplay.summary import HELDOUT, standing
 
 LIMIT = 300
@@ -73,9 +74,10 @@ class Plan:
     """What is nearer to 0 is rounding and shown as 0."""
 
 
+REWARD_TITLE = "Reward in training"
 PLANS = (
     Plan(
-        "Reward in training",
+        REWARD_TITLE,
         "Mean reward of a round's training groups, and the share of them whose rewards differ: "
         "only those teach. The prompts change from round to round, so a level curve can hide "
         "progress.",
@@ -89,8 +91,9 @@ PLANS = (
     Plan("Length of responses", "Tokens, mean of a round.", {"attempt/length": "tokens"}),
     Plan(
         "How far the policy moved",
-        "In nats: the KL divergence of the responses from the policy before the step and from "
-        "the reference, and the entropy per token.",
+        "In nats: the KL divergence from the policy before the step, per response and told from "
+        "a few responses, so single rounds say little; that from the reference, per response or, "
+        "by the objective, per token; and the entropy per token.",
         {
             "learn/kl": "KL, policy before",
             "learn/kl_reference": "KL, reference",
@@ -145,6 +148,22 @@ def planned(plan: Plan, points: Mapping[str, Sequence[tuple[int, float]]]) -> Ch
     return None if rounding or not series else Chart(plan.title, plan.note, tuple(series))
 
 
+def rubric_note(directory: Path) -> str:
+    """What charts of rewards say of rubrics that came into force on the way; empty without any.
+
+    Raises:
+        LedgerError: there is no readable ledger.
+    """
+    entries = rubric_history(directory).entries
+    rounds = sorted({e.round for e in entries if e.status == "accepted" and e.round > 0})
+    if not rounds:
+        return ""
+    when = f"after round {rounds[0]}"
+    if len(rounds) > 1:
+        when = f"{len(rounds)} times, first {when} and last after round {rounds[-1]}"
+    return f" The rubric changed {when}: rewards before and after it do not compare."
+
+
 def curves(directory: Path) -> dict[str, Any]:
     """The charts of a run, and every metric for the page's own choice.
 
@@ -162,7 +181,11 @@ def curves(directory: Path) -> dict[str, Any]:
     note = HELDOUT_NOTE + CEILING_NOTE * bool(levels)
     heldout = Chart(HELDOUT_TITLE, note, tuple(accuracies), levels)
     charts = [heldout] if accuracies else []
-    charts += [chart for plan in PLANS if (chart := planned(plan, points)) is not None]
+    rubric = rubric_note(directory)
+    for plan in PLANS:
+        told = replace(plan, note=plan.note + rubric * (plan.title == REWARD_TITLE))
+        chart = planned(told, points)
+        charts += [chart] if chart is not None else []
     return {
         "charts": [chart.as_dict() for chart in charts],
         "metrics": [asdict(Series.of(name, rows)) for name, rows in sorted(points.items())],

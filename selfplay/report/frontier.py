@@ -19,7 +19,7 @@ from typing import Any
 from selfplay.ledger import survey
 from selfplay.ledger.survey import TrainedGroup
 from selfplay.lineage.reading import reading
-from selfplay.report.curves import LIMIT, short
+from selfplay.report.curves import LIMIT, rubric_note, short
 from selfplay.summary import standing
 
 COLUMNS, BINS = 24, 10
@@ -66,6 +66,7 @@ def frontier(directory: Path, success: float) -> dict[str, Any]:
     spans = _spans(last)
     return {
         "success": success,
+        "rubric": rubric_note(directory),
         "outcomes": [asdict(found) for found in _outcomes(groups)],
         "kind": "difficulty" if by_level else "task",
         "rows": names,

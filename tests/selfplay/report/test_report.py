@@ -22,7 +22,15 @@ from selfplay.ledger import EndingEntry, Ledger
 from selfplay.paths import LEDGER
 from selfplay.report import ReportOptions, compare, write_comparison, write_report
 from selfplay.report.comparison import short_names
-from selfplay.report.curves import LIMIT, PLANS, Series, planned
+from selfplay.report.curves import (
+    LIMIT,
+    PLANS,
+    REWARD_TITLE,
+    Series,
+    curves,
+    planned,
+    rubric_note,
+)
 from selfplay.report.explorer import explorer
 from selfplay.report.frontier import frontier
 from selfplay.report.heldout import asked_words, paired
@@ -251,6 +259,17 @@ def test_a_page_keeps_its_budget_and_says_so(tmp_path: Path) -> None:
 def test_a_budget_beyond_the_bound_is_refused() -> None:
     with pytest.raises(ConfigError, match="up to 16, found 17"):
         ReportOptions(megabytes=17)
+
+
+def test_charts_of_rewards_say_when_the_rubric_changed(run: Path, tmp_path: Path) -> None:
+    told = " The rubric changed after round 2: rewards before and after it do not compare."
+    (chart,) = (c for c in curves(run)["charts"] if c["title"] == REWARD_TITLE)
+    assert chart["note"].endswith(told)
+    assert frontier(run, 0.5)["rubric"] == told
+    directory = write_run(tmp_path / "back")
+    with Ledger.open(directory / LEDGER) as ledger:
+        ledger.add_rubric(1, None, "criteria: []", "accepted", "back", 3)
+    assert "changed 2 times, first after round 2 and last after round 3:" in rubric_note(directory)
 
 
 def test_a_rubric_timeline_tells_differences_and_reasons(run: Path) -> None:
