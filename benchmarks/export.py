@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.report import WORDS
+from benchmarks.report import WORDS, estimates_of
 from benchmarks.runner import Cell, Measurement
 from selfplay.config import load_config
-from selfplay.core.types import Composition, Estimate, Lineage, Prompt, user
+from selfplay.core.types import Composition, Lineage, Prompt, user
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.settings import RunConfig
@@ -95,11 +95,7 @@ def write_run(directory: Path, prompts: int = PROMPTS, rounds: int = ROUNDS) -> 
     with Ledger.create(directory / LEDGER, settings, {}) as ledger:
         for t in range(1, rounds + 1):
             asked = [_prompt(t, i, before, draws) for i in range(prompts // rounds)]
-            values = draws.random(len(before))
-            estimates = tuple(
-                Estimate(prompt.id, "regret_gap", float(value), 8, t - 1, t - 1, "judge")
-                for prompt, value in zip(before, values, strict=True)
-            )
+            estimates = estimates_of(before, t, 8, draws)
             ledger.add_composition(t, Composition(tuple(asked), estimates))
             before = asked
 

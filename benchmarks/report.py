@@ -172,10 +172,7 @@ def _write_round(
     ledger: Ledger, t: int, size: int, before: list[Prompt], draws: Any
 ) -> list[Prompt]:
     asked = [_prompt(t, i, before, draws) for i in range(size)]
-    estimates = tuple(
-        Estimate(prompt.id, "regret_gap", float(value), RESPONSES, t - 1, t - 1, "judge")
-        for prompt, value in zip(before, draws.random(len(before)), strict=True)
-    )
+    estimates = estimates_of(before, t, RESPONSES, draws)
     groups = [_group(prompt, t, draws) for prompt in asked]
     with ledger.transaction():
         ledger.add_composition(t, Composition(tuple(asked), estimates))
@@ -186,6 +183,14 @@ def _write_round(
             pass
         ledger.add_cost(t, "attempt", "stage", 1.0, 0, size * RESPONSES * 20)
     return asked
+
+
+def estimates_of(prompts: list[Prompt], t: int, n: int, draws: Any) -> tuple[Estimate, ...]:
+    """Made-up ones of the prompts of the round before `t`, of `n` responses each."""
+    return tuple(
+        Estimate(prompt.id, "regret_gap", float(value), n, t - 1, t - 1, "judge")
+        for prompt, value in zip(prompts, draws.random(len(prompts)), strict=True)
+    )
 
 
 def _prompt(t: int, i: int, before: list[Prompt], draws: Any) -> Prompt:

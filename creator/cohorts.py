@@ -7,9 +7,9 @@ of rounds reads them as quickly as a young one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TypeAlias, overload
+from typing import TypeAlias
 
 import numpy as np
 
@@ -49,7 +49,7 @@ Cohort: TypeAlias = Mapping[str, Yield]
 _FIELDS = tuple(field.name for field in fields(Yield))
 
 
-class Cohorts(Sequence[Cohort]):
+class Cohorts:
     """The cohorts of the rounds from 1 on."""
 
     def __init__(self, rounds: Iterable[Cohort] = ()) -> None:
@@ -91,15 +91,10 @@ class Cohorts(Sequence[Cohort]):
     def __len__(self) -> int:
         return self._length
 
-    @overload
-    def __getitem__(self, index: int) -> Cohort: ...
+    def __iter__(self) -> Iterator[Cohort]:
+        return (self[i] for i in range(self._length))
 
-    @overload
-    def __getitem__(self, index: slice) -> list[Cohort]: ...
-
-    def __getitem__(self, index: int | slice) -> Cohort | list[Cohort]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(self._length))]
+    def __getitem__(self, index: int) -> Cohort:
         row_NF = self._table[: self._length][index]
         found = {operator: _yield(row_NF[place]) for operator, place in self._places.items()}
         return {operator: counted for operator, counted in found.items() if counted.tried}

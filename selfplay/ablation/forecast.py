@@ -101,8 +101,7 @@ def forecast(
         left = len(own) - len(done[arm])
         known = _measured(done[arm], left) if done[arm] else _scaled(own[0], timed[arm], left)
         costs.append(known)
-    # Where GPUs are named, they may have room for fewer.
-    return Forecast(tuple(costs), len((host or Host()).places(workers)))
+    return Forecast(tuple(costs), (host or Host()).at_a_time(workers))
 
 
 def seconds_left(grid: Sequence[Cell], done: Sequence[Cell], workers: int) -> float:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from selfplay.core.json_text import without_nan
 from selfplay.policies import writing
 
 
@@ -30,10 +30,8 @@ class Credit:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON and CSV: ends that are not known are null."""
-        return {
-            key: None if isinstance(value, float) and math.isnan(value) else value
-            for key, value in asdict(self).items()
-        }
+        found: dict[str, Any] = without_nan(asdict(self))
+        return found
 
 
 @dataclass(frozen=True)
