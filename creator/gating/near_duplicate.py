@@ -5,6 +5,10 @@ threshold and their figures are the same (`creator.gating.words`). A changed num
 a new prompt: in a word problem it asks for another answer. `figures: false` drops that condition,
 for prompts whose numbers mean little.
 
+A child is no near-duplicate of its ancestors, which it is to be like, unless it adds nothing to
+them. Beside another prompt it is one if the whole texts are that similar, and what both add to the
+child's ancestors is as well (`creator.gating.ancestry`).
+
 Puzzles pass: all items of a generator share its template, and the exact ids tell them apart.
 """
 
@@ -12,10 +16,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from creator.gating.ancestry import Ancestry, adds_nothing, likeness
 from creator.gating.minhash import BandIndex, MinHash
 from creator.gating.remembered import VERSION, Records, Remembered, as_ids, as_integers
 from creator.gating.surroundings import HasMemory
@@ -27,12 +33,22 @@ from selfplay.core.words import words
 REASON = "near duplicate"
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A prompt that the gate is asked about."""
+
+    prompt: Prompt
+    shingles: set[tuple[str, ...]]
+    ancestors: Sequence[Prompt]
+
+
 class NearDuplicate:
     """Compares with the whole archive, and with the prompts before it that this gate let pass."""
 
     def __init__(self, options: NearDuplicateOptions, surroundings: HasMemory) -> None:
         self._options = options
         self._archive = surroundings.archive
+        self._ancestry = Ancestry(surroundings.archive)
         self._minhash = MinHash(options.shingle, options.bands, options.rows)
         self._index = BandIndex()
         name = f"minhash-v{VERSION}-{options.shingle}-{options.bands}x{options.rows}.records"
@@ -52,17 +68,22 @@ class NearDuplicate:
         return reasons
 
     def _repeated(self, prompts: Sequence[Prompt]) -> list[bool]:
-        """Whether each repeats the archive, or an earlier one that does not."""
+        """Whether each repeats its ancestors, the archive, or an earlier one that does not."""
         marks_N, keys_NB = self._computed(prompts)
-        sets = [self._shingles(prompt) for prompt in prompts]
-        repeated = self._in_archive(prompts, sets, marks_N, keys_NB)
+        asked = [
+            _Asked(prompt, self._shingles(prompt), ancestors)
+            for prompt, ancestors in zip(prompts, self._ancestry.of(prompts), strict=True)
+        ]
+        repeated = self._in_archive(asked, marks_N, keys_NB)
         holders: dict[tuple[int, int], list[int]] = defaultdict(list)
         for i, keys_B in enumerate(keys_NB.tolist()):
             if repeated[i]:
                 continue
             bands = list(enumerate(keys_B))
             earlier = {j for band in bands for j in holders[band] if self._alike(marks_N, i, j)}
-            repeated[i] = any(self._near(sets[i], sets[j]) for j in earlier)
+            repeated[i] = any(
+                self._near(asked[i], asked[j].prompt, asked[j].shingles) for j in earlier
+            )
             if not repeated[i]:
                 for band in bands:
                     holders[band].append(i)
@@ -70,25 +91,24 @@ class NearDuplicate:
 
     def _in_archive(
         self,
-        prompts: Sequence[Prompt],
-        sets: Sequence[set[tuple[str, ...]]],
+        prompts: Sequence[_Asked],
         marks_N: NDArray[np.uint64],
         keys_NB: NDArray[np.uint32],
     ) -> list[bool]:
-        """Whether each has a near-duplicate in the archive, other than itself."""
+        """Whether each repeats an ancestor, or is near to another prompt of the archive."""
         records = self._caught_up()
         asked, found = self._index.candidates(keys_NB).T
-        ids_N = as_integers(prompt.id for prompt in prompts)
+        ids_N = as_integers(one.prompt.id for one in prompts)
         possible = records.ids_N[found] != ids_N[asked]
         if self._options.figures:
             possible &= records.marks_N[found] == marks_N[asked]
         asked, found = asked[possible], found[possible]
         distinct, positions = np.unique(found, return_inverse=True)
-        ids = as_ids(records.ids_N[distinct])
-        other_sets = [self._shingles(prompt) for prompt in self._archive.prompts(ids)]
-        repeated = [False] * len(prompts)
+        others = self._archive.prompts(as_ids(records.ids_N[distinct]))
+        other_sets = [self._shingles(prompt) for prompt in others]
+        repeated = [adds_nothing(one.prompt, one.ancestors) for one in prompts]
         for i, k in zip(asked.tolist(), positions.tolist(), strict=True):
-            repeated[i] |= self._near(sets[i], other_sets[k])
+            repeated[i] = repeated[i] or self._near(prompts[i], others[k], other_sets[k])
         return repeated
 
     def _caught_up(self) -> Records:
@@ -109,8 +129,13 @@ class NearDuplicate:
     def _shingles(self, prompt: Prompt) -> set[tuple[str, ...]]:
         return shingles(words(asked_text(prompt)), self._options.shingle)
 
-    def _near(self, one: set[tuple[str, ...]], other: set[tuple[str, ...]]) -> bool:
-        return jaccard(one, other) >= self._options.threshold
+    def _near(self, one: _Asked, other: Prompt, other_set: set[tuple[str, ...]]) -> bool:
+        threshold = self._options.threshold
+        if jaccard(one.shingles, other_set) < threshold or other in one.ancestors:
+            return False
+        before = [asked_text(ancestor) for ancestor in one.ancestors]
+        texts = asked_text(one.prompt), asked_text(other)
+        return not before or likeness(*texts, before, self._options.shingle) >= threshold
 
     def _alike(self, marks_N: NDArray[np.uint64], i: int, j: int) -> bool:
         return not self._options.figures or bool(marks_N[i] == marks_N[j])
