@@ -9,8 +9,9 @@ without solving the task, or takes the machine's memory by accident. What holds,
   have namespaces, the process is in network, IPC and user namespaces of its own besides.
 - *no writes outside its folder, no reading of what is not Python's*: Landlock (`landlock.py`). The
   folder is fresh, flat, and gone afterwards.
-- *memory, processor time, file size, open files*: resource limits. *Wall-clock time, output, space
-  on disk*: the parent watches, and kills.
+- *memory, processor time, file size, open files*: resource limits. *Wall-clock time, output*: the
+  parent watches, and kills. *Space on disk*: the folder is a file system in memory of that size,
+  and where there are no namespaces to mount it in, it cannot be written to.
 - *no secrets*: environment variables are made anew, standard input is empty or the test's, and
   nothing of the game is in the memory of the process that is forked.
 - *no tampering with the verdict*: tests and the code under test run in two such processes, between

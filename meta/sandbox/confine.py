@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 import sysconfig
 from collections.abc import Iterator
 
-from meta.sandbox.kernel import die_with_parent, drop_privileges, own_namespaces
+from meta.sandbox.kernel import (
+    die_with_parent,
+    drop_privileges,
+    mount_own_folder,
+    own_namespaces,
+)
 from meta.sandbox.landlock import OWN_FOLDER, READ, READ_FILE, WRITE_FILE, restrict_files
 from meta.sandbox.limits import Limits
 from meta.sandbox.seccomp import restrict_calls
@@ -32,17 +38,22 @@ def confine(limits: Limits, folder: str, parent: int) -> None:
 
     Args:
         limits: what it may use.
-        folder: the one place it may write to.
+        folder: its current folder, and the one place it may write to: a file system of its own in
+            memory, which holds no more than the limit. Without namespaces there is none, and as
+            nothing else bounds what a process can hold on a disk, it may write nowhere.
         parent: process id of the parent, with which it ends.
 
     Raises:
         OSError: the kernel cannot enforce one of the bans.
     """
     separate = own_namespaces()
+    if separate:
+        mount_own_folder(folder, limits.disk)
+    os.chdir(folder)
     _limit(limits, separate)
     drop_privileges()
     die_with_parent(parent)
-    restrict_files([*_readable(limits.packages), (folder, OWN_FOLDER)])
+    restrict_files([*_readable(limits.packages), (folder, OWN_FOLDER if separate else READ)])
     restrict_calls()
 
 

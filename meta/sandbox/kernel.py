@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+from pathlib import Path
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
-_UNSHARED = 0x10000000 | 0x40000000 | 0x08000000  # CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWIPC
+_UNSHARED = 0x10000000 | 0x00020000 | 0x40000000 | 0x08000000
+# namespaces of users, mounts, network and IPC
+_NO_SETUID_DEVICES_EXECUTION = 2 | 4 | 8  # MS_NOSUID, MS_NODEV, MS_NOEXEC
+_MOST_FILES = 1000
 _CAPABILITIES_V3 = 0x20080522
 _SYS_CAPSET = {"x86_64": 126, "aarch64": 91}
 _PR_SET_PDEATHSIG = 1
@@ -35,8 +39,30 @@ def prctl(option: int, *arguments: int) -> None:
 
 
 def own_namespaces() -> bool:
-    """Moves into fresh user, network and IPC namespaces; False where that is not permitted."""
-    return bool(_LIBC.unshare(_UNSHARED) == 0)
+    """Moves into fresh user, mount, network and IPC namespaces; False where not permitted."""
+    user, group = os.geteuid(), os.getegid()
+    if _LIBC.unshare(_UNSHARED) != 0:
+        return False
+    maps = {"setgroups": "deny", "uid_map": f"{user} {user} 1", "gid_map": f"{group} {group} 1"}
+    for name, content in maps.items():
+        Path("/proc/self", name).write_text(content, encoding="ascii")
+    return True
+
+
+def mount_own_folder(folder: str, mebibytes: int) -> None:
+    """Puts a file system in memory on a folder, seen by this process alone and gone with it.
+
+    Own namespaces are needed. What is written beyond its size finds no space left, whichever way
+    it is written, and a file keeps no right that another process could use.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    options = f"size={mebibytes}m,nr_inodes={_MOST_FILES},mode=700"
+    words = [word.encode() for word in ("tmpfs", folder, "tmpfs")]
+    flags = ctypes.c_ulong(_NO_SETUID_DEVICES_EXECUTION)
+    if _LIBC.mount(*words, flags, options.encode()):
+        raise OSError(ctypes.get_errno(), f"mount: {os.strerror(ctypes.get_errno())}")
 
 
 def drop_privileges() -> None:

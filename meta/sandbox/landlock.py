@@ -26,7 +26,7 @@ WRITE_FILE, READ_FILE, READ_DIR = 1 << 1, 1 << 2, 1 << 3
 _REMOVE_FILE, _MAKE_REGULAR, _TRUNCATE = 1 << 5, 1 << 8, 1 << 14
 READ = READ_FILE | READ_DIR
 OWN_FOLDER = READ | WRITE_FILE | _REMOVE_FILE | _MAKE_REGULAR | _TRUNCATE
-"""No folders are made in it: nothing nested has to be measured or removed afterwards."""
+"""No folders are made in it, and no links, pipes or devices."""
 _OF_A_FILE = WRITE_FILE | READ_FILE | _TRUNCATE
 
 

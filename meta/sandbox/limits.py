@@ -21,7 +21,8 @@ class Limits:
     output: int = 1024
     """What is read of its output, KiB; a program that writes more is ended."""
     disk: int = 16
-    """What its folder may hold, and the largest file, MiB."""
+    """What its folder may hold, MiB. The folder is in memory, and where user namespaces are not
+    permitted nothing can be written."""
     threads: int = 16
     """Threads, where user namespaces are permitted and the user is not root; else as many as
     `memory` has room for."""

@@ -7,7 +7,7 @@ or nothing, is a failure of the sandbox. That pipe's end is the process's end.
 
 Requests come one at a time over a socket: `{"start": order}` with descriptors (standard input,
 standard output, job, status, then the role's pipes) is answered by a process id, `{"end": id}`
-kills what is left of that process and is answered by its exit code.
+kills what is left of that process and is answered by an `Ending` in JSON.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ import threading
 import typing  # noqa: F401
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from meta.sandbox import candidate, tester
@@ -41,6 +42,18 @@ from meta.sandbox.limits import Limits
 READY = b"ready"
 _LARGEST_REQUEST = 1 << 16
 _MOST_DESCRIPTORS = 8
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a process ended."""
+
+    exit_code: int
+    """Negative: the signal that ended it."""
+    seconds: float
+    """Processor time that it took."""
+    ours: bool
+    """It was still there, and was killed when its end was asked for."""
 
 
 def run_program(job: dict[str, Any]) -> None:
@@ -80,7 +93,7 @@ def serve(channel: socket.socket) -> Callable[[], None] | None:
         request = json.loads(message)
         if "end" in request:
             folders.pop(request["end"], None)
-            channel.send(str(_ended(request["end"])).encode())
+            channel.send(json.dumps(asdict(_ended(request["end"]))).encode())
             continue
         parent, process = os.getpid(), os.fork()
         if not process:
@@ -112,16 +125,17 @@ def _leave(part: Callable[[], None]) -> None:
     os._exit(code & 0xFF)
 
 
-def _ended(process: int) -> int:
-    """Kills a process that may have ended by itself; the exit code of what came first."""
+def _ended(process: int) -> Ending:
+    """Kills a process that may have ended by itself; what came first."""
     try:
-        ended, status = os.waitpid(process, os.WNOHANG)
+        ended, status, used = os.wait4(process, os.WNOHANG)
+        if not ended:
+            os.kill(process, signal.SIGKILL)
+            _, status, used = os.wait4(process, 0)
     except ChildProcessError:  # it was forked by a nursery that is no more, and is gone with it
-        return -signal.SIGKILL
-    if not ended:
-        os.kill(process, signal.SIGKILL)
-        status = os.waitpid(process, 0)[1]
-    return os.waitstatus_to_exitcode(status)
+        return Ending(-signal.SIGKILL, 0.0, ours=False)
+    code = os.waitstatus_to_exitcode(status)
+    return Ending(code, used.ru_utime + used.ru_stime, ours=not ended)
 
 
 def _become(order: dict[str, Any], descriptors: list[int], parent: int) -> None:
@@ -129,7 +143,6 @@ def _become(order: dict[str, Any], descriptors: list[int], parent: int) -> None:
     _keep(written, status, *pipes, stdin=stdin, stdout=stdout)
     with os.fdopen(written, encoding="utf-8") as file:
         job = json.load(file)
-    os.chdir(order["folder"])
     os.environ.update(HOME=order["folder"], TMPDIR=order["folder"])
     sys.argv[:] = ["program.py"]
     try:

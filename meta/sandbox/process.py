@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from meta.sandbox.limits import Limits
-from meta.sandbox.nursery import READY
+from meta.sandbox.nursery import READY, Ending
 
 _ROOT = str(Path(__file__).resolve().parents[2])
 _START = (
@@ -33,8 +33,6 @@ _START = (
     f"sys.path.remove({_ROOT!r}); main()"
 )
 _WATCH_SECONDS = 0.1
-_MOST_FILES = 1000
-_BLOCK = 512  # bytes in the unit of st_blocks
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",
@@ -78,22 +76,22 @@ class Nursery:
             if self._process.poll() is not None:
                 self._close()
                 self._spawn()
-        return self._ask({"start": order}, descriptors)
+        return int(self._ask({"start": order}, descriptors))
 
-    def end(self, process: int) -> int:
-        """The exit code of a process that is killed unless it has ended. Raises SandboxError."""
-        return self._ask({"end": process}, ())
+    def end(self, process: int) -> Ending:
+        """How a process ended that is killed unless it has ended. Raises SandboxError."""
+        return Ending(**json.loads(self._ask({"end": process}, ())))
 
-    def _ask(self, request: dict[str, Any], descriptors: Sequence[int]) -> int:
+    def _ask(self, request: dict[str, Any], descriptors: Sequence[int]) -> bytes:
         try:
             with self._lock:
                 socket.send_fds(self._channel, [json.dumps(request).encode()], descriptors)
-                reply = self._channel.recv(100)
+                reply = self._channel.recv(1000)
         except OSError as error:
             raise SandboxError(f"the sandbox's parent process is gone: {error}") from error
         if not reply:
             raise SandboxError("the sandbox's parent process has ended; is memory short?")
-        return int(reply)
+        return reply
 
 
 def _close(channel: socket.socket, process: subprocess.Popen[bytes]) -> None:
@@ -112,12 +110,14 @@ class Jail:
     folder: Path
     status: int
     """Where the process says that it is confined; at its end when it has ended."""
-    exit_code: int | None = None
-    """None until `end`; negative: the signal that ended it."""
+    seconds: int
+    """The processor time that it may take."""
+    ending: Ending | None = None
+    """None until `end`."""
     timeout: bool = False
     """It was ended by the clock."""
     over: str = ""
-    """The limit it was ended at by its parent, other than time: `output` or `disk`."""
+    """The limit it was ended at by its parent, other than time: `output`."""
     output: bytearray = field(default_factory=bytearray)
     said: bytes = b""
 
@@ -137,31 +137,38 @@ class Jail:
 
     def end(self) -> None:
         """Kills whatever is left of it."""
-        if self.exit_code is None:
-            self.exit_code = self.nursery.end(self.process)
+        if self.ending is None:
+            self.ending = self.nursery.end(self.process)
 
-    def check_started(self) -> None:
-        """Raises SandboxError unless the process, now ended, was confined before anything else."""
+    @property
+    def exit_code(self) -> int:
+        """Negative: the signal that ended it; 0 before `end`."""
+        return self.ending.exit_code if self.ending else 0
+
+    def check(self) -> None:
+        """Raises SandboxError if nothing is known of the code from this process, now ended.
+
+        It was not confined before anything else, or somebody killed it, such as a kernel that is
+        short of memory. It cannot have killed itself: the system-call filter refuses that.
+        """
         self.ended()
         if not self.said.startswith(READY):
             found = self.said.decode(errors="replace") or f"exit code {self.exit_code}"
             raise SandboxError(f"the sandbox did not start: {found}")
+        if self._killed and not self.out_of_time and self.ending and not self.ending.ours:
+            raise SandboxError(
+                "a process of the sandbox was killed from outside (signal 9); is memory short?"
+            )
+
+    @property
+    def _killed(self) -> bool:
+        return self.exit_code == -signal.SIGKILL
 
     @property
     def out_of_time(self) -> bool:
         """Ended by the clock, or by the kernel for its processor time."""
-        return self.timeout or self.exit_code == -signal.SIGXCPU
-
-    def too_much_on_disk(self, limits: Limits) -> bool:
-        """Does the folder hold more than it may?"""
-        used = files = 0
-        for entry in os.scandir(self.folder):
-            try:
-                used += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
-            except FileNotFoundError:  # a file can go while they are being looked at
-                continue
-            files += 1
-        return files > _MOST_FILES or used > limits.disk << 20
+        spent = self._killed and self.ending is not None and self.ending.seconds >= self.seconds
+        return self.timeout or self.exit_code == -signal.SIGXCPU or spent
 
 
 @contextmanager
@@ -201,14 +208,14 @@ def jail(
         ):
             streams = [nothing.fileno() if fd is None else fd for fd in (stdin, stdout)]
             process = nursery.start(order, [*streams, written.fileno(), said, *pipes])
-        started = Jail(nursery, process, folder, status)
+        started = Jail(nursery, process, folder, status, limits.seconds)
         stack.callback(started.end)
         yield started
 
 
-def collect(source: int, speaker: Jail, jails: Sequence[Jail], limits: Limits) -> None:
-    """Reads what `speaker` writes to `source` until it ends, or a limit ends all of `jails`."""
-    watched = started = time.monotonic()
+def collect(source: int, speaker: Jail, limits: Limits) -> None:
+    """Reads what `speaker` writes to `source` until it ends, or is to be ended at a limit."""
+    started = time.monotonic()
     poll = select.poll()
     poll.register(source, select.POLLIN)
     speaking = True
@@ -217,15 +224,10 @@ def collect(source: int, speaker: Jail, jails: Sequence[Jail], limits: Limits) -
             part = os.read(source, 1 << 16)
             speaking = bool(part)
             speaker.output += part
-        now = time.monotonic()
-        if now - watched > _WATCH_SECONDS:
-            watched = now
-            for one in jails:
-                one.over = one.over or ("disk" if one.too_much_on_disk(limits) else "")
         if len(speaker.output) > limits.output << 10:
             speaker.over = "output"
-        speaker.timeout = now - started > limits.wall_seconds
-        if speaker.timeout or any(one.over for one in jails):
+        speaker.timeout = time.monotonic() - started > limits.wall_seconds
+        if speaker.timeout or speaker.over:
             break
 
 

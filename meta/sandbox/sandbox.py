@@ -22,12 +22,16 @@ _ENDING_SECONDS = 1.0
 
 _ATTEMPTS = """
 import os, socket
+def fill():
+    for name in "ab":
+        with open(name, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, {more_than_half})
 def refused(attempt):
     try:
         attempt()
     except OSError:
         return True
-forbidden = [socket.socket, os.fork, lambda: open({file!r}), lambda: open({file!r}, "a")]
+forbidden = [socket.socket, os.fork, lambda: open({file!r}), lambda: open({file!r}, "a"), fill]
 print(all(map(refused, forbidden)))
 """
 
@@ -43,7 +47,7 @@ class ProgramRun:
     timeout: bool
     """Its processor time or the wall-clock time ran out."""
     over: str = ""
-    """Another limit that it was ended at: `output` or `disk`."""
+    """Another limit that it was ended at: `output`."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,6 @@ class SuiteRun:
     total: int
     timeout: bool
     """Time ran out; tests that did not run by then have not passed."""
-    over: str = ""
-    """Another limit that a process was ended at: `output` or `disk`."""
 
 
 class Sandbox:
@@ -83,7 +85,9 @@ class Sandbox:
         with tempfile.NamedTemporaryFile() as file:
             try:
                 self._nursery = Nursery(self._limits.packages)
-                run = self.run_program(_ATTEMPTS.format(file=file.name))
+                more_than_half = (self._limits.disk << 20) * 3 // 5
+                attempts = _ATTEMPTS.format(file=file.name, more_than_half=more_than_half)
+                run = self.run_program(attempts)
             except (OSError, SandboxError) as error:
                 return str(error)
         return "" if run.output == "True\n" else "here a forbidden action was not refused"
@@ -102,11 +106,11 @@ class Sandbox:
                 process = stack.enter_context(
                     jail(self._nursery, "program", job, self._limits, (), *streams)
                 )
-            collect(read, process, [process], self._limits)
+            collect(read, process, self._limits)
             process.end()
-            process.check_started()
+            process.check()
             output = process.output.decode(errors="replace")
-            return ProgramRun(output, process.exit_code or 0, process.out_of_time, process.over)
+            return ProgramRun(output, process.exit_code, process.out_of_time, process.over)
 
     def run_tests(self, code: str, tests: UnitTests) -> SuiteRun:
         """Runs tests in assertion form against code.
@@ -134,7 +138,7 @@ class Sandbox:
                 testing = stack.enter_context(
                     jail(self._nursery, "tester", job, self._limits, pipes)
                 )
-            collect(read, testing, [under_test, testing], self._limits)
+            collect(read, testing, self._limits)
             return _outcome(testing, under_test)
 
 
@@ -174,14 +178,14 @@ def _outcome(testing: Jail, under_test: Jail) -> SuiteRun:
     if any(line.get("ended") for line in said):
         under_test.ended(_ENDING_SECONDS)  # so that its exit code says why
     testing.end()
-    testing.check_started()
+    testing.check()
     for line in said:
         if "broken" in line:  # maybe before the code under test has had the time to start
             raise BrokenTestsError(line["broken"])
     if not said:
         raise BrokenTestsError("they ended before the first of them")
     under_test.end()
-    under_test.check_started()
+    under_test.check()
     passed = sum(line.get("passed", False) for line in said)
     timeout = testing.out_of_time or under_test.out_of_time
-    return SuiteRun(passed, said[0]["total"], timeout, testing.over or under_test.over)
+    return SuiteRun(passed, said[0]["total"], timeout)

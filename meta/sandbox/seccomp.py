@@ -6,7 +6,9 @@ Python have answers; those that a program would try on purpose fail with "not pe
 are allowed with certain arguments only:
 
 - `clone` makes threads, not processes;
-- `tgkill` and `prlimit64` reach this process alone;
+- `tgkill` and `prlimit64` reach this process alone, which can neither kill itself nor change how
+  much processor time it has: a process that is killed otherwise was killed from outside;
+- `open` and `openat` make no file that runs with its owner's rights;
 - `sendto` names no address (a socket pair, which asyncio needs, could otherwise reach out);
 - `fcntl` and `ioctl` do not name a process to be signalled.
 
@@ -37,8 +39,8 @@ _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _CALLS: dict[str, tuple[int | None, int | None]] = {
     "read": (0, 63), "write": (1, 64), "readv": (19, 65), "writev": (20, 66),
     "pread64": (17, 67), "pwrite64": (18, 68), "preadv": (295, 69), "pwritev": (296, 70),
-    "lseek": (8, 62), "close": (3, 57), "close_range": (436, 436), "open": (2, None),
-    "openat": (257, 56), "stat": (4, None), "lstat": (6, None), "fstat": (5, 80),
+    "lseek": (8, 62), "close": (3, 57), "close_range": (436, 436),
+    "stat": (4, None), "lstat": (6, None), "fstat": (5, 80),
     "newfstatat": (262, 79), "statx": (332, 291), "statfs": (137, 43), "fstatfs": (138, 44),
     "access": (21, None), "faccessat": (269, 48), "faccessat2": (439, 439),
     "getdents64": (217, 61), "getcwd": (79, 17), "chdir": (80, 49), "fchdir": (81, 50),
@@ -64,7 +66,7 @@ _CALLS: dict[str, tuple[int | None, int | None]] = {
     "setitimer": (38, 103), "getitimer": (36, 102),
     "nanosleep": (35, 101), "clock_nanosleep": (230, 115), "clock_gettime": (228, 113),
     "clock_getres": (229, 114), "gettimeofday": (96, 169), "time": (201, None),
-    "times": (100, 153), "getrusage": (98, 165), "getrlimit": (97, 163), "setrlimit": (160, 164),
+    "times": (100, 153), "getrusage": (98, 165), "getrlimit": (97, 163),
     "getrandom": (318, 278), "uname": (63, 160), "sysinfo": (99, 179), "getcpu": (309, 168),
     "sched_yield": (24, 124), "sched_getaffinity": (204, 123),
     "getpid": (39, 172), "gettid": (186, 178), "getppid": (110, 173), "getuid": (102, 174),
@@ -85,8 +87,10 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
 }  # fmt: skip
 
 _CLONE = (56, 220)
+_OPEN, _OPENAT = (2, None), (257, 56)
 _TGKILL = (234, 131)
-_PRLIMIT = (302, 261)
+_SETRLIMIT, _PRLIMIT = (160, 164), (302, 261)
+_SIGKILL, _RLIMIT_CPU, _SET_ID_BITS = 9, 0, 0o6000
 _SENDTO = (44, 206)
 _FCNTL = (72, 25)
 _IOCTL = (16, 29)
@@ -126,11 +130,14 @@ def _program() -> Iterator[bytes]:
         yield from _when(numbers[which], [_instruction(_RETURN, _FAIL | errno.EPERM)])
     pid = os.getpid()
     yield from _when(_CLONE[which], _decided(0, [_CLONE_THREAD], test=_JUMP_SET))
-    yield from _when(_TGKILL[which], _decided(0, [pid]))
-    yield from _when(_PRLIMIT[which], _decided(0, [0, pid]))
+    yield from _when(_OPEN[which], _decided(2, [_SET_ID_BITS], allow=False, test=_JUMP_SET))
+    yield from _when(_OPENAT[which], _decided(3, [_SET_ID_BITS], allow=False, test=_JUMP_SET))
+    yield from _when(_TGKILL[which], [*_refused_if(2, _SIGKILL), *_decided(0, [pid])])
+    yield from _when(_SETRLIMIT[which], _decided(0, [_RLIMIT_CPU], allow=False))
+    yield from _when(_PRLIMIT[which], [*_no_new_time(), *_decided(0, [0, pid])])
     yield from _when(_IOCTL[which], _decided(1, _IOCTL_SAFE))
     yield from _when(_FCNTL[which], _decided(1, _FCNTL_UNSAFE, allow=False))
-    yield from _when(_SENDTO[which], _no_address())
+    yield from _when(_SENDTO[which], [*_null(4), _instruction(_RETURN, _ALLOW)])
     yield _instruction(_RETURN, _FAIL | errno.ENOSYS)
 
 
@@ -155,13 +162,34 @@ def _decided(
     return [*found, _instruction(_RETURN, other)]
 
 
-def _no_address() -> list[bytes]:
-    """Allows `sendto` when both halves of its address are 0."""
-    refuse = _instruction(_RETURN, _FAIL | errno.EPERM)
-    halves = [_ARGUMENTS + 8 * 4, _ARGUMENTS + 8 * 4 + 4]
-    checks = [
+def _refused_if(argument: int, value: int) -> list[bytes]:
+    """Refuses the call if the low half of an argument is `value`, else goes on."""
+    return [
+        _instruction(_LOAD, _ARGUMENTS + 8 * argument),
+        _instruction(_JUMP_EQUAL, value, 0, 1),
+        _instruction(_RETURN, _FAIL | errno.EPERM),
+    ]
+
+
+def _null(argument: int) -> list[bytes]:
+    """Refuses the call unless both halves of an argument are 0, else goes on."""
+    halves = (_ARGUMENTS + 8 * argument, _ARGUMENTS + 8 * argument + 4)
+    return [
         step
         for half in halves
-        for step in (_instruction(_LOAD, half), _instruction(_JUMP_EQUAL, 0, 1, 0), refuse)
+        for step in (
+            _instruction(_LOAD, half),
+            _instruction(_JUMP_EQUAL, 0, 1, 0),
+            _instruction(_RETURN, _FAIL | errno.EPERM),
+        )
     ]
-    return [*checks, _instruction(_RETURN, _ALLOW)]
+
+
+def _no_new_time() -> list[bytes]:
+    """Refuses `prlimit64` when it sets a limit of processor time, else goes on."""
+    asking_only = _null(2)
+    return [
+        _instruction(_LOAD, _ARGUMENTS + 8),
+        _instruction(_JUMP_EQUAL, _RLIMIT_CPU, 0, len(asking_only)),
+        *asking_only,
+    ]

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from meta.sandbox.limits import Limits
+from meta.sandbox.process import SandboxError
 from meta.sandbox.sandbox import ProgramRun, Sandbox
 from meta.sandbox.tester import BrokenTestsError, UnitTests
 from selfplay.core.errors import ResourceError
@@ -304,17 +305,117 @@ def test_a_file_has_a_largest_size(sandbox: Sandbox) -> None:
     assert attempt(sandbox, statement) in ("OSError", "")
 
 
-@pytest.mark.parametrize("size", [0, 500_000])
-def test_files_are_counted_and_measured(size: int) -> None:
-    code = f"""
-        for i in range(5000):
-            with open(str(i), "wb") as file:
-                file.write(b"x" * {size})
-        import time
-        time.sleep(60)
+HELD = """
+        import mmap, os
+        held, maps = 0, []
+        try:
+            for i in range(4000):
+                file = os.open({name}, os.O_CREAT | os.O_RDWR)
+                {write}
+                held += 1 << 18
+                {then}
+        except OSError:
+            pass
+        print(held)
     """
-    sandbox = Sandbox(Limits(seconds=5, wall_seconds=20, disk=2))
-    assert run(sandbox, code).over == "disk"
+
+
+@pytest.mark.parametrize(
+    "write", ["os.posix_fallocate(file, 0, 1 << 18)", "os.write(file, bytes(1 << 18))"]
+)
+@pytest.mark.parametrize(
+    ("name", "then"),
+    [
+        ("'same'", "os.unlink('same')"),
+        ("str(i)", "os.close(file)"),
+        ("'same'", "maps.append(mmap.mmap(file, 1)); os.unlink('same'); os.close(file)"),
+    ],
+    ids=["unlinked and open", "many", "unlinked and mapped"],
+)
+def test_a_program_holds_no_more_than_its_limit_on_a_disk(
+    sandbox: Sandbox, name: str, then: str, write: str
+) -> None:
+    code = HELD.format(name=name, then=then, write=write)
+    assert int(run(sandbox, code).output) <= LIMITS.disk << 20
+
+
+def test_files_are_counted(sandbox: Sandbox) -> None:
+    code = """
+        made = 0
+        try:
+            while True:
+                open(str(made), "x").close()
+                made += 1
+        except OSError:
+            print(made)
+    """
+    assert 100 < int(run(sandbox, code).output) <= 1000
+
+
+def test_without_namespaces_nothing_is_written_for_nothing_bounds_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    start_with(monkeypatch, tmp_path, "import meta.sandbox.confine as c; c.own_namespaces = bool")
+    plain = Sandbox(LIMITS)
+    assert attempt(plain, "open('file', 'w')") == "PermissionError"
+    assert run(plain, "print(1)").output == "1\n"
+
+
+@pytest.mark.parametrize(
+    "flags", ["os.O_CREAT | os.O_WRONLY", "os.O_CREAT | os.O_RDWR | os.O_EXCL"]
+)
+@pytest.mark.parametrize("mode", ["0o4755", "0o2755", "0o6777"])
+def test_no_file_runs_with_its_owners_rights(sandbox: Sandbox, flags: str, mode: str) -> None:
+    assert attempt(sandbox, f"os.open('file', {flags}, {mode})") == "PermissionError"
+
+
+@pytest.mark.parametrize(("tests", "place"), [("", 0), ("assert f(1)", 0), ("assert f(1)", 1)])
+def test_a_process_that_is_killed_from_outside_is_no_result(
+    sandbox: Sandbox, tests: str, place: int
+) -> None:
+    """As a kernel that is short of memory does: to a program, to code under test, to its tests."""
+    nursery = sandbox._nursery._process.pid
+    children = Path(f"/proc/{nursery}/task/{nursery}/children")
+    if not children.exists():
+        pytest.skip("this kernel does not list children")
+
+    def kill() -> None:
+        while len(found := children.read_text().split()) <= place or not confined(found[place]):
+            time.sleep(0.01)
+        os.kill(int(found[place]), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    code = "import time\ntime.sleep(3)\ndef f(x): return x"
+    with pytest.raises(SandboxError, match="killed from outside"):
+        sandbox.run_tests(code, UnitTests(tests)) if tests else sandbox.run_program(code)
+    killer.join()
+
+
+def confined(process: str) -> bool:
+    try:
+        return "Seccomp:\t2" in Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "signal.raise_signal(signal.SIGKILL)",
+        "signal.pthread_kill(threading.get_ident(), 9)",
+        "resource.setrlimit(resource.RLIMIT_CPU, (0, 0))",
+        "resource.prlimit(0, resource.RLIMIT_CPU, (1, 1))",
+        "resource.prlimit(os.getpid(), resource.RLIMIT_CPU, (1, 1))",
+    ],
+)
+def test_a_program_cannot_end_as_if_it_had_been_killed_from_outside(
+    sandbox: Sandbox, statement: str
+) -> None:
+    refused = ("PermissionError", "OSError", "ValueError")
+    assert attempt(sandbox, statement, "os, resource, signal, threading") in refused
+    code = "import resource\nprint(resource.getrlimit(resource.RLIMIT_CPU)[0])"
+    assert run(sandbox, code).output == f"{LIMITS.seconds}\n"
 
 
 @pytest.mark.parametrize(
@@ -418,21 +519,24 @@ def alive(pid: int) -> bool:
         return False
 
 
+def start_with(monkeypatch: pytest.MonkeyPatch, folder: Path, before: str) -> None:
+    """Has the sandbox's parent processes begin with these statements."""
+    start = folder / "start.py"
+    root = Path(__file__).resolve().parents[2]
+    start.write_text(
+        f"import sys; sys.path.insert(0, {str(root)!r})\n{before}\n"
+        "import meta.sandbox.nursery\nmeta.sandbox.nursery.main()\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr("meta.sandbox.process._START", f"exec(open({str(start)!r}).read())")
+
+
 @pytest.mark.parametrize("banned", ["restrict_calls", "restrict_files"])
 def test_it_refuses_where_a_ban_is_not_enforced(
     banned: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    root = Path(__file__).resolve().parents[2]
-    broken = tmp_path / "start.py"
-    broken.write_text(
-        f"import sys; sys.path.insert(0, {str(root)!r})\n"
-        "import meta.sandbox.confine as confine\n"
-        f"confine.{banned} = lambda *_: None\n"
-        "from meta.sandbox.nursery import main\n"
-        "main()\n",
-        encoding="utf-8",
-    )
-    monkeypatch.setattr("meta.sandbox.process._START", f"exec(open({str(broken)!r}).read())")
+    broken = f"import meta.sandbox.confine as confine\nconfine.{banned} = lambda *_: None\n"
+    start_with(monkeypatch, tmp_path, broken)
     with pytest.raises(ResourceError, match="was not refused"):
         Sandbox(LIMITS)
 
@@ -447,19 +551,14 @@ def test_it_refuses_where_the_kernel_has_no_landlock(monkeypatch: pytest.MonkeyP
 def test_broken_tests_are_blamed_even_where_the_code_was_slow_to_start(
     tests: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    slow = tmp_path / "start.py"
-    root = Path(__file__).resolve().parents[2]
-    slow.write_text(
-        f"import sys, time; sys.path.insert(0, {str(root)!r})\n"
-        "import meta.sandbox.nursery as nursery\n"
+    slow = (
+        "import time, meta.sandbox.nursery as nursery\n"
         "become = nursery._become\n"
         "def late(order, *rest):\n"
         "    time.sleep(order['role'] == 'candidate' and 2)\n"
         "    become(order, *rest)\n"
         "nursery._become = late\n"
-        "nursery.main()\n",
-        encoding="utf-8",
     )
-    monkeypatch.setattr("meta.sandbox.process._START", f"exec(open({str(slow)!r}).read())")
+    start_with(monkeypatch, tmp_path, slow)
     with pytest.raises(BrokenTestsError):
         Sandbox(LIMITS).run_tests("double = abs", UnitTests(tests))
