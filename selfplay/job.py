@@ -12,7 +12,7 @@ from selfplay.config import Loaded
 from selfplay.environment import changes, environment
 from selfplay.events import Event, Progress
 from selfplay.heartbeat import Heartbeat
-from selfplay.notes import run_notes
+from selfplay.notes import loss_notes, run_notes
 from selfplay.run import play
 from selfplay.settings import RunConfig
 from selfplay.signals import Interruption, LeavingError
@@ -88,7 +88,8 @@ def play_out(
         began = [
             f"the run began with {x}; it may not repeat bit by bit" for x in changes(then, now)
         ]
-        for note in [*run_notes(loaded.config), *began]:
+        losses = loss_notes(loaded.config.solver, loaded.config.tasks)
+        for note in [*run_notes(loaded.config), *losses, *began]:
             tell(note)
         heartbeat = Heartbeat(directory)
         stack.callback(heartbeat.close)

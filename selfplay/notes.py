@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from selfplay.core.components import Choice
 from selfplay.core.types import Group
-from selfplay.settings import RunConfig
+from selfplay.settings import RunConfig, TaskConfig
+from solver.config import SolverConfig
 from solver.learning.team import world_size
-from solver.objectives.needs import needs_of
+from solver.learning.trl_options import acting
+from solver.objectives.needs import chosen_rows, needs_of
 
 
 def run_notes(config: RunConfig) -> list[str]:
@@ -40,6 +44,18 @@ def job_notes(objective: Choice, groups: Sequence[Group]) -> list[str]:
         "(`violations`): the reward alone decides"
     )
     return [*_processes(), missing]
+
+
+def loss_notes(solver: SolverConfig, tasks: Sequence[TaskConfig] = ()) -> list[str]:
+    """What TRL is told of each loss that it computes: the options that act in it."""
+    computed = [(choice, row) for choice, row in chosen_rows([solver, *tasks]) if row.trainer]
+    return list(dict.fromkeys(_told(choice, row.trainer, solver.trl) for choice, row in computed))
+
+
+def _told(choice: Choice, trainer: str, trl: Mapping[str, Any]) -> str:
+    own = choice.options.trl() if hasattr(choice.options, "trl") else {}
+    said = [f"{name}={json.dumps(value)}" for name, value in acting(trainer, own, trl).items()]
+    return f"{choice.name} is computed by TRL's {trainer} with {', '.join(said)}"
 
 
 def _constrained(objective: Choice) -> bool:

@@ -35,7 +35,7 @@ from selfplay.core.types import Group
 from selfplay.data.recorded import read_recorded, to_group
 from selfplay.failed import FAILED
 from selfplay.ledger import RunLock
-from selfplay.notes import job_notes
+from selfplay.notes import job_notes, loss_notes
 from selfplay.paths import POLICY, model_directory
 from selfplay.policies import writing
 from selfplay.signals import LeavingError
@@ -161,7 +161,8 @@ def carry_out(
     """As `train`, of a configuration that is loaded."""
     peaks = []
     with open_job(loaded, directory) as job:
-        for note in job_notes(loaded.config.solver.objective, job.groups):
+        config = loaded.config
+        for note in [*job_notes(config.solver.objective, job.groups), *loss_notes(config.solver)]:
             tell(note)
         for done in learn(job):
             peaks += [done.peak_bytes] if done.peak_bytes is not None else []

@@ -179,7 +179,8 @@ class SolverConfig:
     mixed_precision: bool = False
     """Learn under bfloat16 autocast, the weights staying float32."""
     trl: dict[str, Any] = field(default_factory=dict)
-    """Further options of TRL's trainer configuration, passed through as they are."""
+    """Further options of TRL's trainer configuration that act in the chosen loss; others are
+    refused (docs/objectives.md)."""
 
     @property
     def reference_directory(self) -> str | None:

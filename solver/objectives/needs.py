@@ -21,7 +21,7 @@ def needs_of(configured: Any) -> frozenset[Need]:
     """
     return frozenset(
         need
-        for choice, row in _known(configured)
+        for choice, row in chosen_rows(configured)
         for need in row.needs
         if need != "reference" or row.reads_reference(choice.options)
     )
@@ -29,10 +29,11 @@ def needs_of(configured: Any) -> frozenset[Need]:
 
 def rows_of(configured: Any) -> list[ObjectiveRow]:
     """The rows of the objectives that are chosen anywhere in `configured`; see `needs_of`."""
-    return [row for _, row in _known(configured)]
+    return [row for _, row in chosen_rows(configured)]
 
 
-def _known(configured: Any) -> list[tuple[Choice, ObjectiveRow]]:
+def chosen_rows(configured: Any) -> list[tuple[Choice, ObjectiveRow]]:
+    """The objectives of the table that are chosen anywhere in `configured`, with their rows."""
     return [
         (choice, row)
         for choice in _choices(configured)

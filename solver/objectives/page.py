@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from selfplay.core.components import Row
 from selfplay.core.documented import field_texts, options_table
 from solver.examples.table import PAIRINGS, SELECTIONS, UNPAIRED
+from solver.learning.trl_options import TOLD, Told
 from solver.objectives.table import OBJECTIVES
 
 PAGE = Path(__file__).parents[2] / "docs" / "objectives.md"
@@ -49,7 +52,7 @@ groups of two it is four times `sppo` at half its β.
 
 def render() -> str:
     """The whole page."""
-    return "\n".join([INTRODUCTION, *_overview(), *_details(), *_examples()])
+    return "\n".join([INTRODUCTION, *_overview(), *_details(), *_trl(), *_examples()])
 
 
 def _overview() -> Iterator[str]:
@@ -70,6 +73,38 @@ def _details() -> Iterator[str]:
         computed = f" Computed by TRL's `{row.trainer}`." if row.trainer else ""
         yield f"{_sentence(row)} Source: {row.source}.{computed}\n"
         yield from options_table(row.options)
+
+
+TRL = """\
+## What TRL is told
+
+Every option of TRL's that can change a loss is told to it, also where its own default is the same,
+so that another version of TRL changes no loss without a word. Objectives' options come on top.
+`solver.trl` may set those marked so, in a loss that reads them; anything else is refused with the
+reason.
+"""
+
+
+def _trl() -> Iterator[str]:
+    yield TRL
+    for trainer, options in TOLD.items():
+        names = ", ".join(f"`{name}`" for name, row in OBJECTIVES.items() if row.trainer == trainer)
+        yield f"**{trainer}** ({names}):\n"
+        yield "| option | told | TRL's default | `solver.trl` may change it |"
+        yield "|---|---|---|---|"
+        for name, told in options.items():
+            yield f"| `{name}` | `{_yaml(told.value)}` | `{_yaml(told.trl)}` | {_free(told)} |"
+        yield ""
+
+
+def _free(told: Told) -> str:
+    if not told.free:
+        return "no"
+    return f"yes: it acts {told.when}" if told.when else "yes"
+
+
+def _yaml(value: Any) -> str:
+    return json.dumps(value).strip('"')
 
 
 def _sentence(row: Row) -> str:

@@ -116,7 +116,7 @@ class RewardModel(PlannedObjective):
     def __init__(self, options: RewardModelOptions, config: SolverConfig) -> None:
         """Raises ConfigError for TRL options that cannot be passed on."""
         super().__init__(options, config)
-        check_trl_options(config.trl, RewardConfig)
+        check_trl_options(config.trl, RewardConfig, {})
         self._pairing = options.pairs.build()
 
     def plan(self, stage: Stage) -> Plan:

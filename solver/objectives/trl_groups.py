@@ -62,7 +62,7 @@ class Rloo(PlannedObjective):
     def __init__(self, options: Any, config: SolverConfig) -> None:
         """Raises ConfigError if `config.trl` holds what RLOO's trainer cannot take."""
         super().__init__(options, config)
-        check_trl_options(config.trl, RLOOConfig)
+        check_trl_options(config.trl, RLOOConfig, options.trl())
 
     def plan(self, stage: Stage) -> Plan:
         """As `PlannedObjective.plan`."""
@@ -78,9 +78,8 @@ class Rloo(PlannedObjective):
             RLOOConfig,
             stage,
             {
+                **self.options.trl(),
                 **NEEDLESS,
-                "epsilon": self.options.epsilon,
-                "epsilon_high": self.options.epsilon_high,
                 "temperature": stage.temperature,
             },
             stage.temperature,
@@ -118,7 +117,7 @@ class Grpo(PlannedObjective):
     def __init__(self, options: Any, config: SolverConfig) -> None:
         """Raises ConfigError if `config.trl` holds what GRPO's trainer cannot take."""
         super().__init__(options, config)
-        check_trl_options(config.trl, GRPOConfig)
+        check_trl_options(config.trl, GRPOConfig, options.trl())
 
     def plan(self, stage: Stage) -> Plan:
         """As `PlannedObjective.plan`."""
@@ -165,8 +164,8 @@ class Grpo(PlannedObjective):
             GRPOConfig,
             stage,
             {
-                **NEEDLESS,
                 **self.options.trl(),
+                **NEEDLESS,
                 "temperature": stage.temperature,
                 "max_completion_length": stage.config.sampling.max_new_tokens,
             },

@@ -21,6 +21,7 @@ from datasets import Dataset
 from solver.learning.plan import averaged
 from solver.learning.scoring import EXTRAS, TokenScorer
 from solver.learning.stage import Stage
+from solver.learning.trl_options import told, trainer_of
 from solver.policy import Policy
 
 UNTOLD = frozenset({"step_time", "num_tokens"})
@@ -59,19 +60,20 @@ class TrlLoss:
 
         Args:
             trainer_class: a TRL trainer with `LossOnly` mixed in.
-            options: the objective's part of `config_class`; `solver.trl` comes on top.
+            options: the objective's part of `config_class`; the rest is `trl_options.told`'s.
             temperature: logits are divided by it.
             arguments: further arguments of the trainer.
         """
         policy = stage.policy
         module = policy.module
-        if options.get("precompute_ref_log_probs"):
+        settings = told(trainer_of(config_class), options, stage.config.trl)
+        if settings.get("precompute_ref_log_probs"):
             arguments["ref_model"] = _Elsewhere(module.config)
         before = vars(module).get("forward")
         with tempfile.TemporaryDirectory(prefix="solver-") as scratch, warnings.catch_warnings():
             self.trainer = trainer_class(
                 model=module,
-                args=config_class(**_arguments(config_class, policy, stage, scratch), **options),
+                args=config_class(**_arguments(policy, stage, scratch), **settings),
                 train_dataset=_nothing(),
                 processing_class=policy.pretrained.tokenizer,
                 **arguments,
@@ -155,9 +157,9 @@ class _Alone:
         return tensor
 
 
-def _arguments(config_class: type, policy: Policy, stage: Stage, scratch: str) -> dict[str, Any]:
+def _arguments(policy: Policy, stage: Stage, scratch: str) -> dict[str, Any]:
     config = stage.config
-    ours = {
+    return {
         "output_dir": scratch,
         "seed": stage.seed.integer(bits=31),
         "bf16": config.mixed_precision,
@@ -168,7 +170,3 @@ def _arguments(config_class: type, policy: Policy, stage: Stage, scratch: str) -
         "report_to": "none",
         "disable_tqdm": True,
     }
-    if hasattr(config_class, "disable_dropout"):
-        # The loop around decides on dropout.
-        ours["disable_dropout"] = False
-    return ours | dict(config.trl)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from trl import DPOConfig, DPOTrainer
 
-from selfplay.core.errors import ConfigError
+from selfplay.core.errors import ConfigError, require
 from solver.config import SolverConfig
 from solver.examples.pairs import Pair, Pairing
 from solver.learning.batches import padded_rows, response_mask
@@ -42,8 +42,10 @@ class TrlPairs(PlannedObjective):
     def __init__(self, options: Any, config: SolverConfig) -> None:
         """Raises ConfigError for TRL options that cannot be passed on."""
         super().__init__(options, config)
-        check_trl_options(config.trl, DPOConfig)
+        check_trl_options(config.trl, DPOConfig, options.trl())
         smoothing = config.trl.get("label_smoothing", 0.0)
+        # At a half, robust DPO divides by zero; beyond, it learns the reverse.
+        require(0 <= smoothing < 0.5, "solver.trl.label_smoothing", "0 to below 0.5", smoothing)
         if options.trl()["loss_type"] == "exo_pair" and not smoothing > 0:
             raise ConfigError(
                 "solver.objective.loss_type: 'exo_pair' needs solver.trl.label_smoothing above 0 "
@@ -60,7 +62,7 @@ class TrlPairs(PlannedObjective):
         metrics = pairing_metrics(stage, pairing)
         if not pairing.pairs:
             return Plan((), metrics)
-        options = {"precompute_ref_log_probs": True, **self.options.trl()}
+        options = self.options.trl()
         trl = TrlLoss(RecordedDpoTrainer, DPOConfig, stage, options)
         coupled = options["loss_type"] in COUPLED_DPO_LOSSES
         tail_weight = options.get("ld_alpha", 1.0)

@@ -66,7 +66,7 @@ class Kto(PlannedObjective):
             "(round_start, initial, moving_average or a model directory)",
             "precomputed",
         )
-        check_trl_options(config.trl, KTOConfig)
+        check_trl_options(config.trl, KTOConfig, options.trl())
         self._select = options.examples.build()
 
     def plan(self, stage: Stage) -> Plan:
@@ -79,11 +79,7 @@ class Kto(PlannedObjective):
         }
         if not selection.singles:
             return Plan((), metrics)
-        options = {
-            **self.options.trl(),
-            "precompute_ref_log_probs": True,
-            "per_device_train_batch_size": 2,
-        }
+        options = {**self.options.trl(), "per_device_train_batch_size": 2}
         trl = TrlLoss(RecordedKtoTrainer, KTOConfig, stage, options)
 
         def step_of(singles: Sequence[Single]) -> Callable[[Sequence[Single]], Pass]:
@@ -160,7 +156,7 @@ class Sft(PlannedObjective):
     def __init__(self, options: Any, config: SolverConfig) -> None:
         """Raises ConfigError if `config.trl` holds what SFT's trainer cannot take."""
         super().__init__(options, config)
-        check_trl_options(config.trl, SFTConfig)
+        check_trl_options(config.trl, SFTConfig, options.trl())
         self._select = options.examples.build()
 
     def plan(self, stage: Stage) -> Plan:

@@ -12,7 +12,7 @@ from selfplay.cli.main import app
 from selfplay.config import load_config
 from selfplay.core.components import chosen
 from selfplay.core.types import Group, Prompt, Verdict, user
-from selfplay.notes import job_notes, run_notes
+from selfplay.notes import job_notes, loss_notes, run_notes
 from solver.objectives.table import OBJECTIVES
 from tests.selfplay.small_runs import SMALL
 
@@ -75,3 +75,20 @@ def test_the_commands_say_it_once(tiny_model_dir: Path, tmp_path: Path) -> None:
         result = CliRunner().invoke(app, [*command, "--out", str(tmp_path / command[0])])
         assert result.exit_code == 0, result.output
         assert result.stderr.count("note: crpg keeps to constraints") == 1
+
+
+def test_a_loss_that_trl_computes_is_told_with_the_options_that_act_in_it() -> None:
+    def said(*overrides: str) -> list[str]:
+        return loss_notes(load_config("tiny", overrides).config.solver)
+
+    (grpo,) = said("solver.objective=grpo")
+    for part in ("GRPOTrainer", "use_bias_correction_kl=false", "beta=0.04", "delta=null"):
+        assert part in grpo
+    (robust,) = said(
+        "solver.objective={name: dpo, loss_type: robust}", "solver.trl={label_smoothing: 0.1}"
+    )
+    assert "label_smoothing=0.1" in robust
+    assert "discopop_tau" not in robust
+    assert said("solver.objective=simpo") == []
+    two = said("solver.objective={name: sum, parts: [{objective: dpo}, {objective: sft}]}")
+    assert [note.split()[0] for note in two] == ["dpo", "sft"]

@@ -145,13 +145,13 @@ def test_micro_batches_stay_within_their_tokens() -> None:
 
 @pytest.mark.parametrize(
     ("option", "message"),
-    [("disable_dropot", "did you mean 'disable_dropout'"), ("learning_rate", "since the solver")],
+    [("entropy_cof", "did you mean 'entropy_coef'"), ("learning_rate", "since the solver")],
 )
 def test_trl_options_are_checked_when_the_solver_is_built(
     tiny_model_dir: Path, option: str, message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        make(tiny_model_dir, trl={option: True})
+        make(tiny_model_dir, "grpo", trl={option: True})
 
 
 def test_the_configuration_imports_no_torch() -> None:

@@ -37,6 +37,10 @@ class RlooOptions:
         """
         _check_clip(self.beta, self.epsilon, self.epsilon_high, where)
 
+    def trl(self) -> dict[str, Any]:
+        """These options as TRL's; its KL is in the reward, and rewards are handed over."""
+        return {"epsilon": self.epsilon, "epsilon_high": self.epsilon_high}
+
 
 @dataclass(frozen=True)
 class GrpoOptions:
@@ -69,9 +73,10 @@ class GrpoOptions:
         require(self.importance in IMPORTANCE, f"{where}.importance", " or ".join(IMPORTANCE), hint)
 
     def trl(self) -> dict[str, Any]:
-        """These options as TRL's; the reference is handed over otherwise."""
+        """These options as TRL's."""
         return {
             "loss_type": self.LOSS,
+            "beta": self.beta,
             "epsilon": self.epsilon,
             "epsilon_high": self.epsilon_high,
             "importance_sampling_level": self.importance,
@@ -88,6 +93,9 @@ class DrGrpoOptions(GrpoOptions):
     beta: float = 0.0
     """Weight of the KL to the reference beside the surrogate; the paper has none. 0 takes no
     `solver.reference`."""
+    importance: str = "token"
+    """The ratio is of each `token`, or the geometric mean over the `sequence`. The latter is not
+    GSPO here: a response's one surrogate counts once for each of its tokens (choose `grpo`)."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,9 @@ class DapoOptions(GrpoOptions):
     `solver.reference`."""
     epsilon_high: float | None = 0.28
     """At most 1 + epsilon_high; `epsilon` when null."""
+    importance: str = "token"
+    """The ratio is of each `token`, or the geometric mean over the `sequence`. The latter is not
+    GSPO here: a response's one surrogate counts once for each of its tokens (choose `grpo`)."""
     overlong: float = 1.0
     """What an over-long response loses at most, in units of the reward; 0 takes nothing."""
     max_length: int | None = None

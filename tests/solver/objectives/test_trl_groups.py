@@ -106,7 +106,19 @@ def plain(
 @pytest.mark.parametrize(
     ("options", "theirs"),
     [
-        (GrpoOptions(beta=0.1), {"loss_type": "grpo", "beta": 0.1}),
+        (
+            GrpoOptions(beta=0.1),
+            {"loss_type": "grpo", "beta": 0.1, "use_bias_correction_kl": False},
+        ),
+        (
+            GrpoOptions(beta=0.1, importance="sequence"),
+            {
+                "loss_type": "grpo",
+                "beta": 0.1,
+                "importance_sampling_level": "sequence",
+                "use_bias_correction_kl": False,
+            },
+        ),
         (
             GrpoOptions(beta=0.0, importance="sequence", epsilon=0.05),
             {"loss_type": "grpo", "importance_sampling_level": "sequence", "epsilon": 0.05},
@@ -114,7 +126,7 @@ def plain(
         (DrGrpoOptions(), {"loss_type": "dr_grpo", "scale_rewards": "none"}),
         (DapoOptions(overlong=0.0), {"loss_type": "dapo", "epsilon_high": 0.28}),
     ],
-    ids=["grpo", "gspo", "dr_grpo", "dapo"],
+    ids=["grpo", "gspo with a kl", "gspo", "dr_grpo", "dapo"],
 )
 def test_grpo_takes_the_steps_of_trls_own_trainer(
     tiny_model_dir: Path, tmp_path: Path, options: GrpoOptions, theirs: dict[str, Any]
