@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
 from typing import Any, TypeAlias
 
 
@@ -15,7 +16,7 @@ from typing import Any, TypeAlias
 class Answer:
     """What the server sends."""
 
-    body: str
+    body: str | bytes
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
@@ -55,8 +56,8 @@ def completion(*choices: dict[str, Any] | str, tokens: int | None = 7) -> Answer
 
 
 @contextmanager
-def serving(behaviour: Behaviour) -> Iterator[Served]:
-    """A server at `url` for as long as the context lasts."""
+def serving(behaviour: Behaviour, tls: SSLContext | None = None) -> Iterator[Served]:
+    """A server at `url` for as long as the context lasts; it speaks TLS where `tls` says how."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -74,7 +75,7 @@ def serving(behaviour: Behaviour) -> Iterator[Served]:
                 self._send(answer)
 
         def _send(self, answer: Answer) -> None:
-            content = answer.body.encode()
+            content = answer.body.encode() if isinstance(answer.body, str) else answer.body
             self.send_response(answer.status)
             for name, value in {**answer.headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
@@ -85,7 +86,10 @@ def serving(behaviour: Behaviour) -> Iterator[Served]:
             """Says nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served = Served(f"http://127.0.0.1:{server.server_address[1]}/v1")
+    server.handle_error = lambda *who: None  # type: ignore[method-assign]
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    served = Served(f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}/v1")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

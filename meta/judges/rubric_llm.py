@@ -9,8 +9,8 @@ how a policy judges itself (self-rewarding language models, arXiv 2401.10020).
 What was clamped or superfluous in the replies is counted among the verdict's scores, under `NOTE`.
 The rationales are in `explain`, which asks as `judge` does.
 
-A server is asked for replies of the rubric's JSON schema. One that turns all of that down is asked
-without from then on; the reading is as strict in either case. One that fails is not asked again.
+A server is asked for replies of the rubric's JSON schema. One that refuses that is asked without
+(`selfplay.core.models.dialect`); the reading is as strict in either case.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import Any
 
 from meta.judges.rubric_checks import RubricChecks
 from meta.judging.asking import Asked, by_group
@@ -26,9 +27,8 @@ from meta.judging.quoting import NO_REFERENCE
 from meta.judging.reading import Reading, read_reply
 from meta.rubric import Rubric
 from meta.tables.judging import RubricLLMOptions
-from selfplay.core.components import Choice, NoOptions
+from selfplay.core.components import NoOptions
 from selfplay.core.errors import ConfigError
-from selfplay.core.models.endpoint_options import EndpointOptions
 from selfplay.core.models.live import ScoringModel
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Chat, Group, Prompt, Response, Sampling, Verdict
@@ -78,7 +78,7 @@ class RubricLLM:
         self._options, self._rubric = options, rubric
         self._criteria = tuple(c for c in rubric.criteria if c.kind == "judge")
         self._checks = _checks_of(rubric)
-        self._asked = [Asked(choice) for choice in self._choices()]
+        self._asked = Asked(options.model, self._form())
         self._sampling = Sampling(
             n=options.votes,
             temperature=options.temperature,
@@ -94,12 +94,11 @@ class RubricLLM:
     @property
     def content(self) -> str:
         """Names the wording, and the model's weights where they lie in a directory."""
-        return f"{WORDING} {self._asked[0].content}"
+        return f"{WORDING} {self._asked.content}"
 
     def meet(self, live: ScoringModel) -> None:
         """Makes the live policy known, should it be the judging model."""
-        for asked in self._asked:
-            asked.meet(live)
+        self._asked.meet(live)
 
     def judge(self, groups: Sequence[Group], repeat: int = 0) -> list[tuple[Verdict, ...]]:
         """Verdicts with the rubric's score and, per criterion, the mean value on its range.
@@ -115,7 +114,8 @@ class RubricLLM:
         """Verdicts as `judge` gives them, with the rationales."""
         questions = list(self._questions(groups))
         chats = [q.chat for q in questions if isinstance(q, Question) and self._criteria]
-        replies = iter(self._replies(chats, Seed(0, (self.name, repeat))))
+        seed = Seed(0, (self.name, repeat))
+        replies = iter(self._asked.replies(chats, self._sampling, seed) if chats else [])
         found = []
         for question in questions:
             if isinstance(question, str):
@@ -126,14 +126,11 @@ class RubricLLM:
                 found.append(self._explained(question, next(replies)))
         return by_group(groups, found)
 
-    def _choices(self) -> Iterator[Choice]:
-        """The model, and, if a server is asked for structured replies, the model without that."""
-        choice = self._options.model
-        options = choice.options
-        if isinstance(options, EndpointOptions) and self._options.structured and self._criteria:
-            form = {"response_format": response_format(self._criteria, plan=self._options.plan)}
-            yield replace(choice, options=replace(options, extra=form | options.extra))
-        yield choice
+    def _form(self) -> Mapping[str, Any] | None:
+        """What a server is asked to reply in."""
+        if not (self._options.structured and self._criteria):
+            return None
+        return response_format(self._criteria, plan=self._options.plan)
 
     def _questions(self, groups: Sequence[Group]) -> Iterator[Question | str]:
         """What to ask about each response, or why it cannot be judged."""
@@ -157,19 +154,6 @@ class RubricLLM:
         plan, reference = self._options.plan, self._options.reference
         chat, code = request(self._criteria, prompt, response, plan=plan, reference=reference)
         return Question(chat, code, checked.scores)
-
-    def _replies(self, chats: Sequence[Chat], seed: Seed) -> list[tuple[Response, ...] | str]:
-        if not chats:
-            return []
-        asked = self._asked[0]
-        replies = asked.replies(chats, self._sampling, seed)
-        turned_down = not asked.silent and all(isinstance(reply, str) for reply in replies)
-        if len(self._asked) > 1 and turned_down:
-            unstructured = self._asked[1].replies(chats, self._sampling, seed)
-            if not all(isinstance(reply, str) for reply in unstructured):
-                del self._asked[0]
-            replies = unstructured
-        return replies
 
     def _explained(self, question: Question, replies: tuple[Response, ...] | str) -> Explained:
         if isinstance(replies, str):

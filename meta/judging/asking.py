@@ -9,7 +9,7 @@ missing, as many as a run allows. At temperature 0 equal questions are asked onc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,11 +33,12 @@ UNANSWERED = "no usable reply"
 class Asked:
     """A text model as a judge uses it."""
 
-    def __init__(self, choice: Choice) -> None:
+    def __init__(self, choice: Choice, form: Mapping[str, Any] | None = None) -> None:
         """Builds the model.
 
         Args:
             choice: from `selfplay.core.models.table`; its live policy is made known by `meet`.
+            form: of the replies (`response_format`), for a model that can be asked for one.
 
         Raises:
             ConfigError, ModelError: the model cannot be had.
@@ -45,8 +46,8 @@ class Asked:
         self._live = LiveModel()
         self._path = str(getattr(choice.options, "path", ""))
         self.model: Any = choice.build(self._live)
-        self.silent = False
-        """Whether the model's server failed everything that it was asked last."""
+        if form is not None and hasattr(self.model, "replying_as"):
+            self.model = self.model.replying_as(form)
 
     @property
     def content(self) -> str:
@@ -68,12 +69,9 @@ class Asked:
         """
         before = _failures(self.model)
         try:
-            found = replies_of(self.model, chats, sampling, seed)
+            return replies_of(self.model, chats, sampling, seed)
         except NoAnswerError:
-            self.silent = True
-            return [_unanswered(_failures(self.model) - before)] * len(chats)
-        self.silent = False
-        return found
+            return [_unanswered(self.model, before)] * len(chats)
 
     def masses(
         self, chats: Sequence[Chat], candidates: Sequence[str], least: float
@@ -95,7 +93,7 @@ def replies_of(
     def ask(some: Sequence[Chat]) -> list[tuple[Response, ...] | str]:
         before = _failures(model)
         found = model.generate(some, sampling, seed)
-        reason = _unanswered(_failures(model) - before)
+        reason = _unanswered(model, before)
         return [responses or reason for responses in found]
 
     answers = one_by_one(different, ask)
@@ -117,6 +115,12 @@ def _failures(model: Any) -> Counter[str]:
     return Counter(usage.failures) if usage else Counter()
 
 
-def _unanswered(failures: Counter[str]) -> str:
-    """The reason for an unanswered chat; with several kinds of failures at once, all of them."""
-    return f"{UNANSWERED} ({', '.join(sorted(failures)) or 'none came'})"
+def _unanswered(model: Any, before: Counter[str]) -> str:
+    """The reason for an unanswered chat; with several kinds of failures at once, all of them.
+
+    A server that gave a reason of its own has it stand behind its kind.
+    """
+    kinds = sorted(_failures(model) - before)
+    said = getattr(getattr(model, "usage", None), "words", {})
+    reasons = [f"{kind}: {said[kind]}" if kind in said else kind for kind in kinds]
+    return f"{UNANSWERED} ({', '.join(reasons) or 'none came'})"

@@ -134,7 +134,7 @@ def test_a_filtered_reply_and_a_refusal_in_place_of_the_content_are_missing() ->
     with serving(lambda body: answers.get(response_in(body)) or GOOD(body)) as served:
         ((a, b, c),) = grader(served).judge([group("a", "b", "c")])
     assert a.reason == "the judge's reply holds no JSON object"
-    assert b.reason == "no usable reply (no usable choice)"
+    assert b.reason == "no usable reply (no usable choice: finish_reason 'content_filter')"
     assert c.scores["clear"] == 1.0
 
 
@@ -172,7 +172,8 @@ def test_a_fault_that_passes_costs_a_retry_and_nothing_else(fault: str) -> None:
         ((first, second),) = grader(served, timeout=0.5).judge([group("a", "bb")])
         asked = len(served.requests)
     assert [first.scores["clear"], second.scores["clear"]] == [1.0, 2.0]
-    assert asked == 4
+    # A 500 may mean that the form is refused, which one request more tells apart.
+    assert asked == (5 if fault == "500" else 4)
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))
@@ -193,7 +194,7 @@ def test_a_server_that_answers_nothing_at_all_costs_the_verdicts_with_their_reas
         ((a, b),) = grader(served).judge([group("a", "b")])
         asked = len(served.requests)
     assert (a.reward, b.reward) == (None, None)
-    assert a.reason == b.reason == "no usable reply (status 503)"
+    assert a.reason == b.reason == "no usable reply (status 503: oops)"
     assert asked == 2 * 3, "a server that fails is not asked again without the schema"
 
 

@@ -126,7 +126,7 @@ def test_a_run_whose_judge_is_down_pauses_and_goes_on_to_what_it_would_have_been
         down[0] = True
         with (
             open_game(loaded, tmp_path / "down") as opened,
-            pytest.raises(PausedError, match=r"100% of .* no usable reply \(status 503\)"),
+            pytest.raises(PausedError, match=r"100% of .* no usable reply \(status 503: down\)"),
         ):
             for _ in play(opened):
                 pass

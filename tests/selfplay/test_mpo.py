@@ -173,7 +173,7 @@ def test_a_judge_that_is_down_while_the_gate_asks_pauses_the_run_and_decides_not
         pytest.raises(
             PausedError,
             match=r"100% of the verdicts of round 2's 'review:0' .* max_missing=50%; most often: "
-            r"no usable reply \(status 503\)\. Everything else is kept: mend the judge",
+            r"no usable reply \(status 503: down\)\. Everything else is kept: mend the judge",
         ),
     ):
         for _ in play(game):

@@ -7,8 +7,8 @@ questions go out in waves: what a wave has left over is there for the next. What
 likely to need, by what the earlier ones took of their estimates, is kept for them, and a step's
 repairs come last.
 
-A server is asked for replies of a JSON schema. One that turns all of that down is asked without
-from then on; the reading is as strict in either case.
+A server is asked for replies of a JSON schema. One that refuses that is asked without
+(`selfplay.core.models.dialect`); the reading is as strict in either case.
 
 Left out: what a server bills for attempts that brought no answer, which it does not say.
 """
@@ -186,14 +186,8 @@ class Asking:
         self, chats: Sequence[Chat], form: Mapping[str, Any], seed: Seed
     ) -> list[Response | str]:
         """A reply to each chat, or why there is none."""
-        if not self._structured:
-            return self._generate(self._model, chats, seed)
-        replies = self._generate(self._model.replying_as(form), chats, seed)
-        turned_down = all(isinstance(reply, str) for reply in replies)
-        if turned_down and sum(map(self.cost, chats)) <= self.left:
-            replies = self._generate(self._model, chats, seed)
-            self._structured = all(isinstance(reply, str) for reply in replies)
-        return replies
+        model = self._model.replying_as(form) if self._structured else self._model
+        return self._generate(model, chats, seed)
 
     def _generate(
         self, model: TextModel, chats: Sequence[Chat], seed: Seed

@@ -1,5 +1,9 @@
 """What a server answers to a chat-completions request, read strictly: responses, or a failure.
 
+Why a text ended is told in several words, which stand for the same two things: it ended by itself,
+or by the limit. Any other reason, or none, makes it no finished text, and is told as the server
+said it.
+
 Token ids and log-probabilities are kept when the server gives them; else the ids are `UNKNOWN`, as
 many as were generated, so that lengths and costs stay right.
 """
@@ -22,17 +26,25 @@ UNKNOWN = -1
 _LOWEST = 1e6
 """Nats below 0: what a server calls a log-probability beyond it is none."""
 
-_FINISHES: Mapping[object, FinishReason] = {"stop": "stop", "length": "length"}
+_FINISHES: Mapping[str, FinishReason] = {
+    **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete"), "stop"),
+    **dict.fromkeys(("length", "max_tokens", "model_length"), "length"),
+}
+"""As OpenAI, text-generation-inference, Anthropic, Cohere, Mistral, Gemini and those who speak like
+them say it; in any case of letters."""
+_SHOWN = 200
 
 
 def read_choices(reply: Mapping[str, Any]) -> list[Response] | Failure:
     """The responses in the server's order, those left out that are none; a failure without any."""
     choices = reply.get("choices")
     if not isinstance(choices, list) or not choices:
-        return Failure("no choices", f"no list of choices but {str(choices)[:80]}")
+        said = str(dict(reply))[:_SHOWN]
+        return Failure("no choices", f"no list of choices in {said}", words=said)
     usable = [choice for choice in choices if _text(choice) is not None]
     if not usable:
-        return Failure("no usable choice", f"choices such as {str(choices[0])[:200]}")
+        words = _fault(choices[0])
+        return Failure("no usable choice", f"choices such as one with {words}", words=words)
     lengths = _lengths(usable, reply.get("usage"))
     return [_response(choice, length) for choice, length in zip(usable, lengths, strict=True)]
 
@@ -41,8 +53,7 @@ def _text(choice: object) -> str | None:
     """The message, or a refusal in its place; None for what is no finished text."""
     if not isinstance(choice, Mapping):
         return None
-    finish = choice.get("finish_reason")
-    if not isinstance(finish, str) or finish not in _FINISHES:
+    if _finish(choice) is None:
         return None
     message = choice.get("message")
     if not isinstance(message, Mapping):
@@ -54,6 +65,18 @@ def _text(choice: object) -> str | None:
     return content.encode(errors="replace").decode() if isinstance(content, str) else None
 
 
+def _finish(choice: Mapping[str, Any]) -> FinishReason | None:
+    finish = choice.get("finish_reason")
+    return _FINISHES.get(finish.lower()) if isinstance(finish, str) else None
+
+
+def _fault(choice: object) -> str:
+    """What is wrong with a choice that is no finished text."""
+    if isinstance(choice, Mapping) and _finish(choice) is None:
+        return f"finish_reason {str(choice.get('finish_reason'))[:_SHOWN]!r}"
+    return f"no text in {str(choice)[:_SHOWN]}"
+
+
 def _response(choice: Mapping[str, Any], length: int) -> Response:
     ids = _token_ids(choice)
     logprobs = _logprobs(choice)
@@ -61,7 +84,7 @@ def _response(choice: Mapping[str, Any], length: int) -> Response:
         ids = np.full(length if logprobs is None else len(logprobs), UNKNOWN, np.int32)
     if logprobs is not None and len(logprobs) != len(ids):
         logprobs = None
-    return Response(_text(choice) or "", ids, logprobs, _FINISHES[choice["finish_reason"]])
+    return Response(_text(choice) or "", ids, logprobs, _finish(choice) or "stop")
 
 
 def _token_ids(choice: Mapping[str, Any]) -> NDArray[np.int32] | None:

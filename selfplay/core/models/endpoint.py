@@ -22,25 +22,25 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
-from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any
 
-import httpx2
 import numpy as np
 from numpy.typing import NDArray
 
 from selfplay.core.errors import ConfigError, ModelError, NoAnswerError, PausedError
 from selfplay.core.models.breaker import Breaker
 from selfplay.core.models.completions import read_choices
+from selfplay.core.models.dialect import FORM, Dialect
 from selfplay.core.models.endpoint_options import EndpointOptions
 from selfplay.core.models.failure import Failure
+from selfplay.core.models.http_replies import Secret
 from selfplay.core.models.metering import tell
 from selfplay.core.models.posting import Poster
 from selfplay.core.models.reply_cache import Cache, Request, open_cache
+from selfplay.core.models.transport import Transport
 from selfplay.core.models.usage import Usage
+from selfplay.core.notices import note, waiting
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Chat, Response, Sampling
 
@@ -55,21 +55,26 @@ class EndpointModel:
         """Connects to nothing yet.
 
         Raises:
-            ConfigError: the environment variable that should hold the key is not set.
+            ConfigError: the environment variable that should hold the key is not set or holds none,
+                or the address or a proxy of the environment cannot be used.
             DataError: the file in `cache` is no cache of replies, or is damaged.
             ResourceError: that file cannot be read or written.
         """
         self.usage = Usage(price_in=options.price_in, price_out=options.price_out)
         self._options = options
         self._breaker = Breaker(options.breaker, options.rest)
+        self._dialect = Dialect(f"model '{options.model}' at {options.base_url}")
+        self._form: Mapping[str, Any] | None = None
         self._url = f"{options.base_url.rstrip('/')}/chat/completions"
-        self._key = os.environ.get(options.api_key_env, "").strip() if options.api_key_env else ""
-        if options.api_key_env and not self._key:
+        key = os.environ.get(options.api_key_env, "").strip() if options.api_key_env else ""
+        if options.api_key_env and not key:
             raise ConfigError(
                 f"api_key_env: expected the key for {options.base_url} in the environment variable "
                 f"{options.api_key_env}, which is not set. Set it, or leave api_key_env empty for "
                 "a server that needs no key."
             )
+        self._secret = Secret(key)
+        self._transport = Transport(self._url, options, key)
         with open_cache(options.cache):
             pass  # a file that cannot be used is said now, not when replies have been paid for
 
@@ -79,22 +84,23 @@ class EndpointModel:
         return self._options.model
 
     def accounting_with(self, first: EndpointModel) -> EndpointModel:
-        """This model, its usage and its breaker being those of `first` from now on.
+        """This model, its usage, breaker and dialect being those of `first` from now on.
 
         A game asks one server through several models, such as a judge under two rubrics: what
-        they spend together counts, and what one of them finds dead is dead for all.
+        they spend together counts, what one of them finds dead is dead for all, and what one of
+        them finds refused is refused to all.
         """
-        self.usage, self._breaker = first.usage, first._breaker
+        self.usage, self._breaker, self._dialect = first.usage, first._breaker, first._dialect
         return self
 
     def replying_as(self, form: Mapping[str, Any]) -> EndpointModel:
         """The same model, with the same `usage`, asked for replies of a form (`response_format`).
 
-        A `response_format` in the configuration's `extra` takes its place.
+        A server that refuses a JSON schema is asked for any JSON object, then without a form
+        (`dialect`). A `response_format` in the configuration's `extra` takes the form's place.
         """
         formed = copy(self)
-        extra = {"response_format": dict(form)} | self._options.extra
-        formed._options = replace(self._options, extra=extra)
+        formed._form = form
         return formed
 
     def generate(
@@ -122,7 +128,7 @@ class EndpointModel:
         try:
             outcomes = asyncio.run(self._answer(chats, sampling, places))
             failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-            self.usage.failures.update(failure.reason for failure in failures)
+            self._count(failures)
         finally:
             tell(self.name, self._options.base_url, self.usage.since(before))
         if len(failures) == len(outcomes):
@@ -165,6 +171,16 @@ class EndpointModel:
             "away, or run the same command again for as much once more"
         )
 
+    def _count(self, failures: Sequence[Failure]) -> None:
+        """Counts failures, and tells what the server says of each kind the first time."""
+        for failure in sorted(failures, key=lambda failure: failure.words, reverse=True):
+            self.usage.failures[failure.reason] += 1
+            if failure.words:
+                if failure.reason not in self.usage.words:
+                    server = f"model '{self.name}' at {self._options.base_url}"
+                    note(f"{server} leaves requests unanswered: {failure.detail}")
+                self.usage.words[failure.reason] = failure.words
+
     def _refuse_silence(self, failures: Sequence[Failure]) -> None:
         """Raises NoAnswerError if the server's failing is among the reasons for every failure."""
         last = next((failure for failure in reversed(failures) if failure.again), None)
@@ -181,79 +197,102 @@ class EndpointModel:
     ) -> list[tuple[Response, ...] | Failure]:
         with open_cache(self._options.cache) as cache:
             async with Poster(
-                self._url, self._options, self._key, self._tls, self.usage, self._breaker
+                self._transport,
+                self._options,
+                self._secret,
+                self.usage,
+                self._breaker,
+                self._dialect,
             ) as poster:
-                asking = _Asking(self._options, self._url, poster, cache, self.usage)
-                return await asyncio.gather(
-                    *(
-                        asking.samples(chat, sampling, place)
-                        for chat, place in zip(chats, places, strict=True)
-                    )
-                )
-
-    @cached_property
-    def _tls(self) -> SSLContext:
-        """Made once, and only if need be: reading the certificates takes longer than a request."""
-        if self._url.startswith("https:"):
-            return httpx2.create_ssl_context()
-        return SSLContext(PROTOCOL_TLS_CLIENT)
+                asking = _Asking(self._options, self._url, self._form, poster, cache, self.usage)
+                with waiting(f"model '{self.name}' at {self._options.base_url}", asking.state):
+                    return await asking.all(chats, sampling, places)
 
 
-@dataclass(frozen=True)
 class _Asking:
-    """What the chats of one call are asked with."""
+    """The chats of one call, and what they are asked with."""
 
-    options: EndpointOptions
-    url: str
-    poster: Poster
-    cache: Cache
-    usage: Usage
+    def __init__(
+        self,
+        options: EndpointOptions,
+        url: str,
+        form: Mapping[str, Any] | None,
+        poster: Poster,
+        cache: Cache,
+        usage: Usage,
+    ) -> None:
+        self._options, self._url, self._form = options, url, form
+        self._poster, self._cache, self._usage = poster, cache, usage
+        self._done = self._total = 0
 
-    async def samples(
+    def state(self) -> str:
+        """How far it is, and what it is held up by."""
+        trouble = f"; the last attempt: {self._poster.trouble}" if self._poster.trouble else ""
+        return f"{self._done:,} of {self._total:,} answered{trouble}"
+
+    async def all(
+        self, chats: Sequence[Chat], sampling: Sampling, places: Sequence[Seed]
+    ) -> list[tuple[Response, ...] | Failure]:
+        """What comes of each chat."""
+        self._total = len(chats)
+        return await asyncio.gather(
+            *(
+                self._samples(chat, sampling, place)
+                for chat, place in zip(chats, places, strict=True)
+            )
+        )
+
+    async def _samples(
         self, chat: Chat, sampling: Sampling, place: Seed
     ) -> tuple[Response, ...] | Failure:
         """All samples of a chat, or why some are missing."""
-        first = await self.ask(chat, sampling, sampling.n, place.at(0))
+        first = await self._ask(chat, sampling, sampling.n, place.at(0))
         if isinstance(first, Failure):
             if first.again or sampling.n == 1:
                 return first
             first = []
         singly = [
-            self.ask(chat, sampling, 1, place.at(index)) for index in range(len(first), sampling.n)
+            self._ask(chat, sampling, 1, place.at(index)) for index in range(len(first), sampling.n)
         ]
         found = list(first)
         for more in await asyncio.gather(*singly):
             if isinstance(more, Failure):
                 return more
             found += more
+        self._done += 1
         return tuple(found)
 
-    async def ask(
+    async def _ask(
         self, chat: Chat, sampling: Sampling, n: int, place: Seed
     ) -> list[Response] | Failure:
         """One request: 1 to `n` responses."""
         draw = place.integer()
-        body = request_body(self.options, chat, sampling, n, draw & _SEED_MASK)
-        request = Request(self.url, body, draw)
-        kept = self.cache.get(request)
+        body = request_body(self._options, chat, sampling, n, draw & _SEED_MASK, self._form)
+        request = Request(self._url, body, draw)
+        kept = self._cache.get(request)
         if kept is not None:
-            self.usage.cached += 1
+            self._usage.cached += 1
             found = read_choices(kept)
             return found if isinstance(found, Failure) else found[:n]
-        reply = await self.poster.post(body, draw)
+        reply = await self._poster.post(body, draw)
         if isinstance(reply, Failure):
             return reply
-        self.usage.bill(reply.get("usage"))
+        self._usage.bill(reply.get("usage"))
         found = read_choices(reply)
         if isinstance(found, Failure):
             return found
         if len(found) == len(reply["choices"]):
-            self.cache.put(request, reply)
+            self._cache.put(request, reply)
         return found[:n]
 
 
 def request_body(
-    options: EndpointOptions, chat: Chat, sampling: Sampling, n: int, seed: int
+    options: EndpointOptions,
+    chat: Chat,
+    sampling: Sampling,
+    n: int,
+    seed: int,
+    form: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The request for `n` samples; strict servers are spared fields that change nothing."""
     plain = sampling.top_p == 1.0 and sampling.top_k == 0
@@ -273,5 +312,7 @@ def request_body(
     # Servers give those of the bare model, which other temperatures and filters do not draw from.
     if options.logprobs and (sampling.greedy or (plain and sampling.temperature == 1.0)):
         body["logprobs"] = True
+    if form is not None:
+        body[FORM] = dict(form)
     body |= options.extra
     return {name: value for name, value in body.items() if value is not None}

@@ -7,11 +7,12 @@ make rewards incomparable.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, fields
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from selfplay.core.errors import require
+from selfplay.core.errors import ConfigError, require
 
 
 def aside(default: Any) -> Any:
@@ -41,6 +42,8 @@ class EndpointOptions:
     if it asks for longer."""
     longest_wait: float = aside(60.0)
     """Seconds that a single wait takes at most."""
+    max_reply_mib: int = aside(32)
+    """Mebibytes of one reply, unpacked; a larger one is left unread, and is no answer."""
     breaker: int = aside(10)
     """So many requests given up in a row, each after all of its attempts, and the server is left
     alone for a while; more than one prompt's responses, since one prompt may be all that a server
@@ -60,7 +63,8 @@ class EndpointOptions:
     logprobs: bool = False
     """Ask for log-probabilities, where they would be those of the distribution drawn from."""
     token_limit: str = "max_tokens"
-    """What the server calls the limit of new tokens; newer ones say `max_completion_tokens`."""
+    """What the server calls the limit of new tokens; newer ones say `max_completion_tokens`, which
+    is tried by itself where the server asks for it."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Further fields of the request, such as `response_format` or vLLM's `return_token_ids`; null
     takes a field away that the server does not know (`seed: null`)."""
@@ -72,16 +76,21 @@ class EndpointOptions:
             ConfigError: no model, an address that is none, or a value outside its range.
         """
         require(bool(self.model), f"{where}.model", "the model's name on the server", "none")
-        address = urlsplit(self.base_url)
-        fits = address.scheme in ("http", "https") and bool(address.hostname)
-        require(fits, f"{where}.base_url", "an address such as http://host:8000/v1", self.base_url)
+        address = _address(self.base_url)
+        require(
+            address is not None,
+            f"{where}.base_url",
+            "an address such as http://host:8000/v1",
+            self.base_url,
+        )
+        assert address is not None
         require(
             not (address.username or address.password or address.query),
             f"{where}.base_url",
             "an address without a user, a password or a query (api_key_env names a key)",
             "one that has them",
         )
-        for name, low in (("concurrency", 1), ("retries", 0), ("breaker", 0)):
+        for name, low in (("concurrency", 1), ("retries", 0), ("breaker", 0), ("max_reply_mib", 1)):
             require(
                 getattr(self, name) >= low, f"{where}.{name}", f"{low} or more", getattr(self, name)
             )
@@ -95,6 +104,23 @@ class EndpointOptions:
             "price_in and price_out beside it",
             "no price",
         )
+        try:
+            json.dumps(self.extra, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"{where}.extra: expected fields that JSON can hold, found one that it cannot: "
+                f"{error}"
+            ) from error
+
+
+def _address(base_url: str) -> SplitResult | None:
+    """Its parts; None for what is no address of a server."""
+    try:
+        address = urlsplit(base_url)
+        fits = address.scheme in ("http", "https") and bool(address.hostname)
+        return address if fits and address.port != 0 else None
+    except ValueError:  # a port that is no number or beyond 65,535, half a bracket
+        return None
 
 
 ASIDE = frozenset(f.name for f in fields(EndpointOptions) if not f.metadata.get("judging", True))

@@ -17,3 +17,9 @@ class Failure:
     """Whether another attempt may do better."""
     wait: float = 0.0
     """Seconds that the server wants to be left alone."""
+    status: int = 0
+    """Of HTTP, or as the body of a reply says it; 0: none."""
+    words: str = ""
+    """The server's own, where it gave a reason."""
+    everyone: bool = False
+    """Whether every other request would fail as well."""

@@ -1,16 +1,17 @@
 """JSON requests to a server that may be busy, slow or down.
 
-An attempt that times out, loses its connection, is told to come again (408, 409, 429, 5xx) or gets
-no JSON is repeated after a wait that doubles and is drawn from its upper half (exponential backoff
-with jitter), or as long as the server's Retry-After says. A request that waits keeps its place
-among those under way, so a busy server is asked less. 400, 413 and 422 concern the one request;
-every other status concerns all of them, and ends them. A server that answers nobody is left alone
-for a while (`breaker`); when it is tried again, the other requests wait for how that goes.
+An attempt that times out, loses its connection, is told to come again or gets no JSON
+(`http_replies`) is repeated after a wait that doubles and is drawn from its upper half (exponential
+backoff with jitter), or as long as the server's Retry-After says. A request that waits keeps its
+place among those under way, so a busy server is asked less. A failure that concerns all requests
+ends them. A server that answers nobody is left alone for a while (`breaker`); when it is tried
+again, the other requests wait for how that goes. One that refuses a request's words is asked in
+others (`dialect`), which one request finds out while the others wait.
 
 Each place among those under way has a client of its own, with one connection: a shared client looks
 at all of its connections with every request, which at 64 of them is a third of the work.
 
-Left out: Retry-After as a date, streaming, redirects.
+Left out: streaming, redirects.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from random import Random
-from ssl import SSLContext
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -29,17 +29,13 @@ import httpx2
 
 from selfplay.core.errors import EndpointError
 from selfplay.core.models.breaker import Breaker
+from selfplay.core.models.dialect import Dialect
 from selfplay.core.models.endpoint_options import EndpointOptions
 from selfplay.core.models.failure import Failure
+from selfplay.core.models.http_replies import Outcome, Secret, outcome_of
+from selfplay.core.models.transport import Transport
 from selfplay.core.models.usage import Usage
 
-_AGAIN = frozenset({408, 409, 425, 429, *range(500, 600)})
-_THIS_ONE = frozenset({400, 413, 422})
-_SHOWN = 300
-"""Characters of a server's message that are shown."""
-
-Outcome: TypeAlias = dict[str, Any] | Failure
-"""The server's JSON object, or why there is none."""
 Attempt: TypeAlias = Callable[[], Awaitable[Outcome]]
 """Sends a request once."""
 
@@ -49,18 +45,19 @@ class Poster:
 
     def __init__(
         self,
-        url: str,
+        transport: Transport,
         options: EndpointOptions,
-        key: str,
-        context: SSLContext,
+        secret: Secret,
         usage: Usage,
         breaker: Breaker,
+        dialect: Dialect,
     ) -> None:
-        """Counts into `usage` and tells `breaker` the outcomes; `key` may be empty."""
-        # Parsed once: a text would be with every request.
-        self._url, self._options, self._key, self._usage = httpx2.URL(url), options, key, usage
-        self._breaker, self._trying = breaker, asyncio.Lock()
-        self._context = context
+        """Counts into `usage`, and tells `breaker` and `dialect` the outcomes."""
+        self.trouble = ""
+        """What the last attempt failed for; empty once one was answered."""
+        self._transport, self._options, self._secret = transport, options, secret
+        self._usage, self._breaker, self._dialect = usage, breaker, dialect
+        self._trying, self._settling = asyncio.Lock(), asyncio.Lock()
         self._turns = asyncio.Semaphore(options.concurrency)
         self._clients: list[httpx2.AsyncClient] = []
         self._idle: list[httpx2.AsyncClient] = []
@@ -85,10 +82,10 @@ class Poster:
             draw: seed of the jitter.
 
         Raises:
-            EndpointError: a status that no other request would escape.
+            EndpointError: a failure that no other request would escape.
         """
         async with self._place() as client:
-            attempt = partial(self._attempt, client, json.dumps(body))
+            attempt = partial(self._attempt, body, partial(self._sent, client))
             if self._breaker.resting:
                 async with self._trying:
                     if self._breaker.resting:
@@ -110,10 +107,7 @@ class Poster:
                 self._idle.append(client)
 
     def _another(self) -> httpx2.AsyncClient:
-        key = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        client = httpx2.AsyncClient(
-            headers={"Content-Type": "application/json"} | key, timeout=None, verify=self._context
-        )
+        client = self._transport.new_client()
         self._clients.append(client)
         return client
 
@@ -141,52 +135,31 @@ class Poster:
         backoff = self._options.backoff * 2.0 ** min(retry, 30)
         return min(max(wait, backoff * jitter.uniform(0.5, 1.0)), longest)
 
-    async def _attempt(self, client: httpx2.AsyncClient, content: str) -> Outcome:
+    async def _attempt(
+        self, body: dict[str, Any], send: Callable[[dict[str, Any]], Awaitable[Outcome]]
+    ) -> Outcome:
+        """A request in the server's words; in those that are found on the way, where need be."""
+        spoken = self._dialect.spoken(body)
+        outcome = await send(spoken)
+        if self._dialect.doubts(body, outcome):
+            async with self._settling:
+                # While this one waited, another request may have found out.
+                if self._dialect.spoken(body) == spoken:
+                    return await self._dialect.settled(body, outcome, send)
+            outcome = await send(self._dialect.spoken(body))
+        self._dialect.heard(body, outcome)
+        return outcome
+
+    async def _sent(self, client: httpx2.AsyncClient, body: dict[str, Any]) -> Outcome:
         self._usage.requests += 1
-        try:
-            async with asyncio.timeout(self._options.timeout):
-                response = await client.post(self._url, content=content)
-        except TimeoutError:
-            detail = f"no answer within {self._options.timeout:g} s"
-            return Failure("time-out", detail, again=True)
-        except httpx2.TransportError as error:
-            return Failure("no connection", str(error) or type(error).__name__, again=True)
-        except httpx2.DecodingError as error:
-            return Failure("no JSON", f"a body that cannot be unpacked ({error})", again=True)
-        return self._read(response)
-
-    def _read(self, response: httpx2.Response) -> Outcome:
-        status = response.status_code
-        if status != httpx2.codes.OK:
-            return self._refused(status, response)
-        try:
-            found = response.json()
-        except (ValueError, RecursionError):
-            found = None
-        if isinstance(found, dict):
-            return found
-        return Failure("no JSON", f"no JSON object but '{self._shown(response)}'", again=True)
-
-    def _refused(self, status: int, response: httpx2.Response) -> Failure:
-        detail = f"status {status}: {self._shown(response)}"
-        if status in _AGAIN:
-            return Failure(f"status {status}", detail, again=True, wait=_asked_wait(response))
-        if status in _THIS_ONE:
-            return Failure(f"status {status}", detail)
-        raise EndpointError(
-            f"{self._url}: expected an answer of model '{self._options.model}', found {detail}. "
-            "Check base_url, the model's name and the key that api_key_env names"
-            + (f" ({self._options.api_key_env})." if self._key else " (none is named).")
-        )
-
-    def _shown(self, response: httpx2.Response) -> str:
-        """The beginning of the message, without the key, which some servers repeat."""
-        text = response.text.strip()
-        return (text.replace(self._key, "[key]") if self._key else text)[:_SHOWN]
-
-
-def _asked_wait(response: httpx2.Response) -> float:
-    try:
-        return max(0.0, float(response.headers.get("Retry-After", "0")))
-    except ValueError:
-        return 0.0
+        reply = await self._transport.send(client, json.dumps(body))
+        outcome = reply if isinstance(reply, Failure) else outcome_of(reply, self._secret)
+        self.trouble = outcome.detail if isinstance(outcome, Failure) else ""
+        if isinstance(outcome, Failure) and outcome.everyone:
+            key = self._options.api_key_env
+            raise EndpointError(
+                f"{self._transport.url}: expected an answer of model '{self._options.model}', "
+                f"found {outcome.detail}. Check base_url, the model's name and the key that "
+                f"api_key_env names ({key or 'none is named'})."
+            )
+        return outcome

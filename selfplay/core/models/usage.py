@@ -35,6 +35,8 @@ class Usage:
     """Answers whose tokens the server did not say; the counts of tokens leave them out."""
     failures: Counter[str] = field(default_factory=Counter)
     """Chats without a usable answer, by reason."""
+    words: dict[str, str] = field(default_factory=dict)
+    """By such a reason, what the server said last."""
     price_in: float | None = None
     """Of a million prompt tokens; None: unknown."""
     price_out: float | None = None

@@ -209,7 +209,8 @@ def test_what_no_other_request_would_escape_ends_it_at_once(status: int) -> None
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (Answer('{"error": "?"}'), "no choices"),
+        (Answer('{"detail": "quota"}'), "no choices"),
+        (Answer('{"choices": null}'), "no choices"),
         (Answer('{"choices": []}'), "no choices"),
         (Answer('{"choices": [1]}'), "no usable choice"),
         (Answer('{"choices": [{"finish_reason": "stop"}]}'), "no usable choice"),
