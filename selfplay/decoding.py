@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER, POLICY, model_directory
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from selfplay.core.models.chat import ChatTokenizer
     from selfplay.ledger.groups import Decode
 
 
@@ -22,17 +23,16 @@ def decoder(directory: Path) -> Decode:
     Raises:
         ModelError: on first use, the tokenizer cannot be loaded.
     """
-    loaded: list[Any] = []
+    loaded: list[ChatTokenizer] = []
 
     def decode(ids: Sequence[NDArray[np.int32]]) -> list[str]:
         if not loaded:
+            from selfplay.core.models.chat import ChatTokenizer
             from selfplay.core.models.pretrained import load_tokenizer
 
-            loaded.append(load_tokenizer(str(_tokenizer_place(directory))))
-        texts: list[str] = loaded[0].batch_decode(
-            [tokens.tolist() for tokens in ids], skip_special_tokens=True
-        )
-        return texts
+            place = str(_tokenizer_place(directory))
+            loaded.append(ChatTokenizer(load_tokenizer(place), place))
+        return loaded[0].decode(ids)
 
     return decode
 

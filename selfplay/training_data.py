@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,10 +71,11 @@ def tokenized(records: Sequence[Recorded], solver: Solver, end_of_sequence: bool
     """The records in the solver's tokens; see `fitting`.
 
     Args:
-        end_of_sequence: put that token behind each text.
+        end_of_sequence: put what ends a turn behind each text.
     """
-    eos = [solver.policy.pretrained.tokenizer.eos_token_id] if end_of_sequence else []
-    groups = [to_group(found, lambda text: [*solver.tokenize(text), *eos]) for found in records]
+    groups = [
+        to_group(found, partial(solver.tokenize, closed=end_of_sequence)) for found in records
+    ]
     lengths = solver.prompt_lengths([group.prompt for group in groups])
     return [fitting(g, n, solver.context) for g, n in zip(groups, lengths, strict=True)]
 

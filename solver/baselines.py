@@ -49,6 +49,5 @@ def baseline_responses(
 
 def _gold(policy: Policy, answer: str) -> Response:
     """The gold answer as a whole response: it ends where a policy's own would."""
-    tokenizer = policy.pretrained.tokenizer
-    ids = [*tokenizer(answer, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
+    ids = policy.model.response_ids(answer)
     return Response(answer, np.array(ids, dtype=np.int32), None, "recorded")

@@ -3,7 +3,7 @@
 The policy's body and its reward head become a sequence-classification model with one label
 (`AutoModelForSequenceClassification`), adapters merged into the weights. `config.json` says with
 `reward_format: answer` how texts are to be put to it: the prompt under the chat template up to
-where the answer begins, the response, and the end-of-sequence token behind a whole response. Left
+where the answer begins, the response, and the template's end of turn behind a whole response. Left
 out: heads of several labels.
 """
 
@@ -25,7 +25,7 @@ from selfplay.core.errors import ModelError
 from selfplay.core.models.pretrained import save_pretrained
 from selfplay.core.types import Group
 from solver.config import PolicyConfig, SolverConfig
-from solver.heads import response_rewards, saved_heads
+from solver.heads import closed_alike, response_rewards, saved_heads
 from solver.learning.batches import Row
 from solver.objectives.table import OBJECTIVES
 from solver.policy import Policy
@@ -90,7 +90,7 @@ def reward_scores(policy: Policy, groups: Sequence[Group]) -> list[NDArray[np.fl
     scores_R = response_rewards(
         policy.module,
         head,
-        rows,
+        closed_alike(rows, policy.pretrained.stops, policy.model.end_of_turn),
         policy.pad_id,
         config.micro_batch_tokens,
         config.mixed_precision,
@@ -128,7 +128,9 @@ def _classifier(config: Any, policy: Policy) -> Any:
     try:
         with torch.random.fork_rng(), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
-            return AutoModelForSequenceClassification.from_config(config, dtype=config.dtype)
+            return AutoModelForSequenceClassification.from_config(
+                config, dtype=config.dtype, trust_remote_code=False
+            )
     except ValueError as error:
         raise ModelError(
             f"transformers has no sequence classifier for {type(config).__name__}: {error} "

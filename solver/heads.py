@@ -12,8 +12,9 @@ Shapes: B sequences of L tokens, T = L - 1 predicted ones, H hidden units.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,20 @@ def captured_states(module: Any) -> Iterator[list[torch.Tensor]]:
         yield found
     finally:
         handle.remove()
+
+
+def closed_alike(rows: Sequence[Row], stops: Collection[int], end_of_turn: int) -> list[Row]:
+    """The rows as a reward head reads them: a turn that ended, ended with the end of turn.
+
+    A model may stop at several tokens, and of a text nobody knows at which: so that a response
+    scores the same from its tokens and from its text, all of them are read alike.
+    """
+    return [
+        replace(row, response_ids=np.append(row.response_ids[:-1], end_of_turn))
+        if len(row.response_ids) and row.response_ids[-1] in stops
+        else row
+        for row in rows
+    ]
 
 
 def last_states(states_BLH: torch.Tensor, ids_BL: torch.Tensor, pad_id: int) -> torch.Tensor:

@@ -192,10 +192,9 @@ class Solver:
         """Tokens of each prompt, chat template included."""
         return [len(ids) for ids in self.prompt_ids([prompt.messages for prompt in prompts])]
 
-    def tokenize(self, text: str) -> list[int]:
-        """Token ids of a recorded response, without special tokens."""
-        ids: list[int] = self._policy.pretrained.tokenizer(text, add_special_tokens=False).input_ids
-        return ids
+    def tokenize(self, text: str, closed: bool = False) -> list[int]:
+        """Token ids of a recorded response, with what ends a turn behind it when `closed`."""
+        return self._policy.model.response_ids(text, closed)
 
     @property
     def context(self) -> int:

@@ -14,13 +14,13 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import torch
-from jinja2 import TemplateError
 
 from meta.config import RewardModelOptions
 from meta.rubric import Rubric
-from selfplay.core.errors import ConfigError, DataError
+from selfplay.core.errors import ConfigError, DataError, ModelError
 from selfplay.core.models.classifier import load_classifier
-from selfplay.core.types import Group, Prompt, Response, Verdict
+from selfplay.core.models.library import library_errors
+from selfplay.core.types import Group, Message, Prompt, Response, Verdict
 
 Encoded: TypeAlias = dict[str, list[int]]
 """`input_ids`, and whatever else the tokenizer gives: one number for each token."""
@@ -95,32 +95,34 @@ class RewardModelJudge:
         """The text as the model is shown it. Raises DataError where it cannot be."""
         try:
             encoded = self._tokens(prompt, response)
-        except TemplateError as error:
+        except ModelError as error:
             raise DataError(f"its chat template refuses the prompt: {error}") from error
         length = len(encoded["input_ids"])
         if not 0 < length <= self._model.context:
             raise DataError(
                 f"expected prompt and response within {self._model.context} tokens, found {length}"
             )
+        if max(encoded["input_ids"]) >= self._model.vocabulary:
+            raise DataError(
+                f"expected tokens below {self._model.vocabulary}, which are those that the model "
+                f"can embed, found {max(encoded['input_ids'])}"
+            )
         return encoded
 
     def _tokens(self, prompt: Prompt, response: Response) -> Encoded:
-        tokenizer = self._model.tokenizer
-        chat = [{"role": m.role, "content": m.content} for m in prompt.messages]
-        if self._format == "pair":
-            return dict(tokenizer(prompt.text, response.text))
-        if self._format == "plain":
-            return dict(tokenizer(f"{prompt.text}\n\n{response.text}"))
+        model = self._model
+        if self._format in ("pair", "plain"):
+            texts = (prompt.text, response.text)
+            parts = texts if self._format == "pair" else ("\n\n".join(texts),)
+            # Special tokens that a text spells out stay text; the model's own are put around it.
+            with library_errors(f"{model.name} cannot read a text", "Take another reward model."):
+                return dict(model.tokenizer(*parts, split_special_tokens=True))
         if self._format == "chat":
-            chat.append({"role": "assistant", "content": response.text})
-            whole = tokenizer.apply_chat_template(chat, tokenize=False)
-            return dict(tokenizer(whole, add_special_tokens=False))
-        start = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        parts = [tokenizer(text, add_special_tokens=False) for text in (start, response.text)]
-        ids = [*parts[0].input_ids, *parts[1].input_ids]
-        if response.finish_reason != "length":
-            ids.append(tokenizer.eos_token_id)
-        return {"input_ids": ids, "attention_mask": [1] * len(ids)}
+            answered = (*prompt.messages, Message("assistant", response.text))
+            return _encoded(model.chat.conversation_ids(answered))
+        (start,) = model.chat.prompt_ids([prompt.messages])
+        closed = response.finish_reason != "length"
+        return _encoded([*start, *model.chat.response_ids(response.text, closed)])
 
     def _scores(self, encoded: Sequence[Encoded]) -> list[float]:
         """The chosen label's number for each text, in order."""
@@ -152,3 +154,7 @@ class RewardModelJudge:
         if self._options.squash:
             reward = 0.5 * (1.0 + math.tanh(0.5 * reward))
         return Verdict(reward, scores={self.name: score})
+
+
+def _encoded(ids: list[int]) -> Encoded:
+    return {"input_ids": ids, "attention_mask": [1] * len(ids)}

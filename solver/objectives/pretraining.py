@@ -68,18 +68,20 @@ def _text(line: str, place: str) -> Text:
 
 
 def text_row(policy: Policy, text: Text) -> Row:
-    """A text's tokens up to the model's context, an end-of-sequence token behind a whole text.
+    """A text's tokens up to the model's context.
 
+    Behind an answer to a prompt comes the end of turn, behind a text alone the end of sequence.
     Without a prompt the first token is only read: the beginning-of-sequence token where the
     tokenizer has one, else the text's own.
     """
     tokenizer, context = policy.pretrained.tokenizer, policy.pretrained.context
-    ids = [*tokenizer(text.completion, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
     if text.prompt is not None:
         (prompt,) = policy.model.prompt_ids([user(text.prompt)])
-    elif tokenizer.bos_token_id is not None:
-        prompt = [tokenizer.bos_token_id]
+        ids = policy.model.response_ids(text.completion)
     else:
+        (ids,) = policy.model.encode([text.completion])
+        begin = tokenizer.bos_token_id
+        ids = [*([begin] if begin is not None else []), *ids, tokenizer.eos_token_id]
         prompt, ids = ids[:1], ids[1:]
     return Row(np.array(prompt), np.array(ids[: max(0, context - len(prompt))], dtype=np.int64))
 

@@ -26,7 +26,7 @@ from trl import RewardConfig, RewardTrainer
 from selfplay.core.types import WIN
 from solver.config import SolverConfig
 from solver.examples.pairs import Pair
-from solver.heads import hidden_states, last_states, read
+from solver.heads import closed_alike, hidden_states, last_states, read
 from solver.learning.batches import micro_batches, padded_rows, steps_of
 from solver.learning.plan import Loss, Pass, Plan
 from solver.learning.stage import Stage
@@ -133,7 +133,10 @@ class RewardModel(PlannedObjective):
 
         def passed(pairs: Sequence[Pair], share: float) -> Pass:
             places, chosen_B, rejected_B = indexed(pairs)
-            rows = stage.rows(places)
+            model = stage.policy.model
+            rows = closed_alike(
+                stage.rows(places), stage.policy.pretrained.stops, model.end_of_turn
+            )
             ids_RL = padded_rows(rows, stage.policy.pad_id)
             lengths_R1 = torch.tensor([[row.length] for row in rows])
             inputs = {

@@ -8,20 +8,18 @@ out: remote code, pickled weights, device maps.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
-from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from selfplay.core.errors import ModelError
+from selfplay.core.models.chat import ChatTokenizer
 from selfplay.core.models.content import content_of
-from selfplay.core.models.pretrained import (
-    cannot_be_a_hub_name,
-    device_of,
-    dtype_of,
-    quiet,
-)
+from selfplay.core.models.hub import located, model_name
+from selfplay.core.models.library import loading
+from selfplay.core.models.pretrained import device_of, dtype_of
+from selfplay.core.models.weights import load_whole, refuse_not_finite
 
 
 @dataclass
@@ -34,8 +32,15 @@ class Classifier:
     name: str
     context: int
     """Longest sequence in tokens."""
+    vocabulary: int
+    """Tokens that the model can embed; a tokenizer may have more."""
     content: str
     """Hash of the directory's weights and configuration; a hub model's commit."""
+
+    @cached_property
+    def chat(self) -> ChatTokenizer:
+        """How chats and responses become tokens; for tokenizers with a chat template."""
+        return ChatTokenizer(self.tokenizer, self.name)
 
 
 def load_classifier(path_or_name: str, dtype: str = "float32", device: str = "auto") -> Classifier:
@@ -45,23 +50,26 @@ def load_classifier(path_or_name: str, dtype: str = "float32", device: str = "au
         ModelError: the model cannot be used, or lacks a trained classification head.
     """
     torch_dtype, torch_device = dtype_of(dtype), device_of(device)
-    if not Path(path_or_name).is_dir() and cannot_be_a_hub_name(path_or_name):
+    directory, name = located(path_or_name), model_name(path_or_name)
+    if not (directory / "config.json").is_file():
         raise ModelError(
-            f"Expected a reward model's directory or a hub name, found no directory at "
-            f"'{path_or_name}'. Check the path."
+            f"Expected a sequence-classification model in '{directory}', found no config.json. "
+            "Give the directory that holds config.json, *.safetensors and the tokenizer."
         )
-    try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(path_or_name, padding_side="right")
-            module, found = AutoModelForSequenceClassification.from_pretrained(
-                path_or_name, dtype=torch_dtype, use_safetensors=True, output_loading_info=True
-            )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ModelError(
-            f"Expected a sequence-classification model in '{path_or_name}', which cannot be "
-            f"loaded: {error} Check path, name and network."
-        ) from error
-    _refuse_missing(path_or_name, sorted(found["missing_keys"]))
+    remedy = "Check tokenizer.json and tokenizer_config.json there, or fetch the model again."
+    with loading(f"The tokenizer in '{directory}' cannot be loaded", remedy):
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(directory), padding_side="right", trust_remote_code=False, local_files_only=True
+        )
+    # A causal language model that became a classifier may have kept its output head.
+    module = load_whole(
+        AutoModelForSequenceClassification,
+        directory,
+        torch_dtype,
+        spare=("lm_head.",),
+        remedy="A policy is no reward model: train one with solver.objective=rm.",
+    )
+    refuse_not_finite(module, directory)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     text_config = module.config.get_text_config()
@@ -70,28 +78,14 @@ def load_classifier(path_or_name: str, dtype: str = "float32", device: str = "au
     return Classifier(
         module=module.to(torch_device).eval(),
         tokenizer=tokenizer,
-        name=Path(path_or_name).name,
+        name=name,
         context=_context(module, tokenizer),
-        content=_content(path_or_name, module),
+        vocabulary=int(module.get_input_embeddings().weight.shape[0]),
+        # The hub's files lie in a folder that is called as the commit.
+        content=directory.name if name == path_or_name else content_of(directory),
     )
-
-
-def _refuse_missing(path_or_name: str, missing: list[str]) -> None:
-    if missing:
-        raise ModelError(
-            f"Expected a trained reward model in '{path_or_name}', found one without "
-            f"{', '.join(missing[:3])}, which would be random. A policy is no reward model: train "
-            "one with solver.objective=rm."
-        )
 
 
 def _context(module: Any, tokenizer: Any) -> int:
     positions = getattr(module.config.get_text_config(), "max_position_embeddings", None)
     return int(min(positions or tokenizer.model_max_length, tokenizer.model_max_length))
-
-
-def _content(path_or_name: str, module: Any) -> str:
-    directory = Path(path_or_name)
-    if not directory.is_dir():
-        return str(getattr(module.config, "_commit_hash", None) or path_or_name)
-    return content_of(directory)

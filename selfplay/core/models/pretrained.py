@@ -2,28 +2,29 @@
 
 A directory holds either a whole model (`config.json`, safetensors, tokenizer with a chat template)
 or a PEFT adapter (`adapter_config.json`), whose base model is loaded first. Tokenizers pad left.
-Everything that can be wrong with a directory is found here and named, so that no later stage has
-to guess. Weights can be quantised as they are loaded (bitsandbytes, CUDA). Left out: remote code,
-pickled weights and device maps.
+Everything that can be wrong with a directory is found when it is loaded and named, so that no later
+stage has to guess: here what is missing, in `weights` other weights than the configuration's, in
+`agreement` a model that does not generate as it scores. Weights can be quantised as they are loaded
+(bitsandbytes, CUDA). Left out: remote code, pickled weights and device maps.
 """
 
 from __future__ import annotations
 
-import json
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
-from transformers.utils import logging as transformers_logging
+from transformers import AutoTokenizer, BitsAndBytesConfig
 
 from selfplay.core.errors import ModelError, ResourceError, nearest
+from selfplay.core.models.agreement import check_generation
+from selfplay.core.models.chat import ChatTokenizer
+from selfplay.core.models.hub import located, model_name
+from selfplay.core.models.library import loading, quiet
+from selfplay.core.models.weights import ADAPTER, load_adapter_weights, load_module
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 DEVICES = ("auto", "cpu", "cuda")
@@ -52,6 +53,30 @@ class Pretrained:
     context: int
     """Longest sequence in tokens, prompt and response together."""
 
+    @cached_property
+    def chat(self) -> ChatTokenizer:
+        """How the model is asked and answers: chats and texts to tokens, and what ends a turn."""
+        return ChatTokenizer(self.tokenizer, self.name)
+
+    @cached_property
+    def stops(self) -> list[int]:
+        """Where generation stops: the template's end of turn, the tokenizer's end of sequence and
+        those of the generation configuration.
+        """
+        own = {self.chat.end_of_turn, self.tokenizer.eos_token_id}
+        return sorted(own | self._configured_stops)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is worth knowing of the model before it is used."""
+        return self.chat.disagreements(self._configured_stops)
+
+    @property
+    def _configured_stops(self) -> set[int]:
+        configured: Any = self.module.generation_config.eos_token_id
+        found = configured if isinstance(configured, list) else [configured]
+        return {token for token in found if token is not None}
+
 
 def load_pretrained(
     path_or_name: str,
@@ -74,23 +99,17 @@ def load_pretrained(
     """
     torch_dtype, torch_device = dtype_of(dtype), device_of(device)
     quantized = _quantized(quantization, torch_dtype, torch_device)
-    if Path(path_or_name).exists():
-        _check_directory(Path(path_or_name))
-    elif cannot_be_a_hub_name(path_or_name):
-        raise ModelError(
-            f"Expected a model directory or a hub name, found no directory at '{path_or_name}'. "
-            "Check the path."
-        )
-    with quiet():
-        tokenizer = load_tokenizer(path_or_name)
-        module = _load_module(path_or_name, torch_dtype, **quantized)
-    return Pretrained(
-        # bitsandbytes puts weights on their device itself, and refuses to move them.
-        module=(module if quantized else module.to(torch_device)).eval(),
-        tokenizer=tokenizer,
-        name=Path(path_or_name).name if Path(path_or_name).exists() else path_or_name,
-        context=_context(module, tokenizer),
-    )
+    directory = located(path_or_name)
+    _check_directory(directory)
+    name = model_name(path_or_name)
+    tokenizer = load_tokenizer(str(directory))
+    module = load_module(directory, torch_dtype, **quantized)
+    # bitsandbytes puts weights on their device itself, and refuses to move them.
+    module = (module if quantized else module.to(torch_device)).eval()
+    check_vocabulary(module, tokenizer, name)
+    found = Pretrained(module, tokenizer, name, _context(module, tokenizer))
+    check_generation(module, tokenizer.pad_token_id, name, found.context)
+    return found
 
 
 def save_pretrained(pretrained: Pretrained, directory: Path) -> None:
@@ -115,25 +134,13 @@ def load_weights(module: Any, directory: Path) -> None:
             f"Expected the weights of {expected}, found {found} in '{directory}'. "
             "Load a directory that was saved from the same kind of model."
         )
-    try:
-        if is_adapter:
-            _load_adapter_weights(module, directory)
-        else:
-            with quiet():
-                fresh = _load_module(str(directory), module.dtype)
-            module.load_state_dict(fresh.state_dict())
-    except RuntimeError as error:
-        raise ModelError(
-            f"The weights in '{directory}' do not fit the {type(module).__name__} in memory: "
-            f"{error} Load weights of the same architecture and size."
-        ) from error
-
-
-def _load_adapter_weights(module: Any, directory: Path) -> None:
-    from peft import set_peft_model_state_dict
-    from safetensors.torch import load_file
-
-    set_peft_model_state_dict(module, load_file(directory / "adapter_model.safetensors"))
+    if is_adapter:
+        load_adapter_weights(module, directory)
+        return
+    fresh = load_module(directory, module.dtype)
+    what = f"The weights in '{directory}' do not fit the {type(module).__name__} in memory"
+    with loading(what, "Load weights of the same architecture and size."):
+        module.load_state_dict(fresh.state_dict())
 
 
 def load_tokenizer(path_or_name: str) -> Any:
@@ -142,48 +149,55 @@ def load_tokenizer(path_or_name: str) -> Any:
     Raises:
         ModelError: there is none, or it lacks a chat template or an end-of-sequence token.
     """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(path_or_name, padding_side="left")
-    except (OSError, ValueError) as error:
-        raise ModelError(_unreachable(path_or_name, "tokenizer", error)) from error
-    if tokenizer.chat_template is None:
+    directory = located(path_or_name)
+    remedy = "Check tokenizer.json and tokenizer_config.json there, or fetch the model again."
+    with loading(f"The tokenizer in '{directory}' cannot be loaded", remedy):
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(directory), padding_side="left", trust_remote_code=False, local_files_only=True
+        )
+        template = tokenizer.chat_template
+        end, padding = tokenizer.eos_token_id, tokenizer.pad_token_id
+    if template is None:
         raise ModelError(
             f"Expected a tokenizer with a chat template, found none in '{path_or_name}'. Add "
             "`chat_template.jinja` to its directory, or take an instruction-tuned model."
         )
-    if tokenizer.eos_token_id is None:
+    if isinstance(template, dict) and "default" not in template:
+        raise ModelError(
+            f"Expected one chat template, found several in '{path_or_name}' and none that is "
+            f"called 'default' ({', '.join(sorted(template))}). Put the one that is meant into "
+            "`chat_template.jinja`."
+        )
+    if end is None:
         raise ModelError(
             f"Expected a tokenizer with an end-of-sequence token, found none in "
             f"'{path_or_name}'. Set `eos_token` in its `tokenizer_config.json`."
         )
-    if tokenizer.pad_token_id is None:
+    if padding is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
-def _load_module(path_or_name: str, dtype: torch.dtype, **quantized: Any) -> Any:
-    adapter = Path(path_or_name) / "adapter_config.json"
-    if adapter.exists():
-        from peft import PeftModel
+def check_vocabulary(module: Any, tokenizer: Any, name: str) -> None:
+    """Can the model embed all tokens that a text may become?
 
-        base = json.loads(adapter.read_text())["base_model_name_or_path"]
-        whole = _load_module(base, dtype, **quantized)
-        return PeftModel.from_pretrained(whole, path_or_name, is_trainable=True)
-    try:
-        return AutoModelForCausalLM.from_pretrained(
-            path_or_name, dtype=dtype, use_safetensors=True, **quantized
+    Special tokens that it cannot embed are none of them: no text becomes one, and a template that
+    writes one is found when a chat is.
+
+    Raises:
+        ModelError: names some that it cannot.
+    """
+    rows = int(module.get_input_embeddings().weight.shape[0])
+    special = set(tokenizer.all_special_ids)
+    special |= {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+    beyond = {t: i for t, i in tokenizer.get_vocab().items() if i >= rows and i not in special}
+    if beyond:
+        shown = ", ".join(f"'{token}' ({beyond[token]})" for token in sorted(beyond)[:3])
+        raise ModelError(
+            f"The tokenizer of {name} has {len(beyond)} tokens that the model cannot embed, which "
+            f"has {rows}: {shown}. Take the tokenizer that the model was trained with, or resize "
+            "its embeddings (`model.resize_token_embeddings(len(tokenizer))`)."
         )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ModelError(_unreachable(path_or_name, "model", error)) from error
-
-
-def _unreachable(path_or_name: str, what: str, error: Exception) -> str:
-    if Path(path_or_name).exists():
-        return f"The {what} in '{path_or_name}' cannot be loaded: {error}"
-    return (
-        f"'{path_or_name}' is no local directory, and the hub could not provide its {what}: "
-        f"{error} Download the model and give its directory, or check name and network."
-    )
 
 
 def _check_directory(directory: Path) -> None:
@@ -200,16 +214,15 @@ def _check_directory(directory: Path) -> None:
             f"Expected weights (*.safetensors), found none in '{directory}'. Pickled weights are "
             "not read: convert them with `save_pretrained(..., safe_serialization=True)`."
         )
+    if (directory / "adapter_config.json").exists() and not (directory / ADAPTER).is_file():
+        raise ModelError(
+            f"Expected the weights of an adapter ({ADAPTER}), found none in '{directory}'."
+        )
     if not any(directory.glob("tokenizer*")):
         raise ModelError(
             f"Expected a tokenizer, found none in '{directory}'. Save it there as well: "
             "`tokenizer.save_pretrained(directory)`."
         )
-
-
-def cannot_be_a_hub_name(name: str) -> bool:
-    """Is it a path, which the hub need not be asked for?"""
-    return name.startswith((".", "/", "~")) or name.count("/") > 1
 
 
 def dtype_of(name: str) -> torch.dtype:
@@ -258,20 +271,3 @@ def _context(module: Any, tokenizer: Any) -> int:
     """The model's positions; models without such a limit are held to their tokenizer's."""
     positions = getattr(module.config.get_text_config(), "max_position_embeddings", None)
     return int(positions or tokenizer.model_max_length)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silences transformers' progress bars and warnings, and peft's calls to what is deprecated."""
-    bars = transformers_logging.is_progress_bar_enabled()
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if bars:
-            transformers_logging.enable_progress_bar()

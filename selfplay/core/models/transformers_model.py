@@ -13,11 +13,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from jinja2 import TemplateError
 from numpy.typing import NDArray
 
 from selfplay.core.errors import ModelError
@@ -59,7 +57,9 @@ class TransformersModel:
         A chat is read when it is admitted, answered and learned from; its ids are kept for that.
 
         Raises:
-            ModelError: the template refuses a chat, or makes no tokens of it.
+            ModelError: the template refuses a chat, makes no tokens of it, or tokens that the model
+                does not have.
+            DataError: a message is no text.
         """
         fresh = [chat for chat in dict.fromkeys(chats) if chat not in self._known_ids]
         if len(self._known_ids) + len(fresh) > _KNOWN_CHATS:
@@ -69,37 +69,39 @@ class TransformersModel:
         return [self._known_ids[chat] for chat in chats]
 
     def _tokenize(self, chats: Sequence[Chat]) -> list[list[int]]:
-        if not chats:
-            return []
-        messages = [[{"role": m.role, "content": m.content} for m in chat] for chat in chats]
-        tokenizer = self._pretrained.tokenizer
-        try:
-            rendered = tokenizer.apply_chat_template(
-                messages, add_generation_prompt=True, tokenize=False
-            )
-        except TemplateError as error:
+        ids = self._pretrained.chat.prompt_ids(chats)
+        rows = int(self._pretrained.module.get_input_embeddings().weight.shape[0])
+        unknown = {token for one in ids for token in one if token >= rows}
+        if unknown:
+            names = self._pretrained.tokenizer.convert_ids_to_tokens(sorted(unknown))
             raise ModelError(
-                f"The chat template of {self.name} refuses a chat: {error}. Check the roles that "
-                "the template allows and their order."
-            ) from error
-        ids: list[list[int]] = tokenizer(rendered, add_special_tokens=False)["input_ids"]
-        if not all(ids):
-            raise ModelError(f"The chat template of {self.name} makes no tokens of a chat.")
+                f"The chat template of {self.name} writes tokens that the model, which has {rows}, "
+                f"cannot embed: {', '.join(names[:3])}. Take the tokenizer and template that it "
+                "was trained with."
+            )
         return ids
+
+    @property
+    def notes(self) -> list[str]:
+        """What is worth knowing of the model before it is used."""
+        return self._pretrained.notes
+
+    @property
+    def end_of_turn(self) -> int:
+        """The token that closes a response."""
+        return self._pretrained.chat.end_of_turn
 
     def decode(self, token_ids: Sequence[Sequence[int] | NDArray[np.int32]]) -> list[str]:
-        """The text of each response, without special tokens."""
-        texts: list[str] = self._pretrained.tokenizer.batch_decode(
-            [list(map(int, ids)) for ids in token_ids], skip_special_tokens=True
-        )
-        return texts
+        """The text of each response, without special tokens and without what closes it."""
+        return self._pretrained.chat.decode(token_ids)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, without special tokens."""
-        ids: list[list[int]] = self._pretrained.tokenizer(list(texts), add_special_tokens=False)[
-            "input_ids"
-        ]
-        return ids
+        """Token ids of each text, without special tokens; see `ChatTokenizer.encode`."""
+        return self._pretrained.chat.encode(texts)
+
+    def response_ids(self, text: str, closed: bool = True) -> list[int]:
+        """Token ids of a response known as text; see `ChatTokenizer.response_ids`."""
+        return self._pretrained.chat.response_ids(text, closed)
 
     def generate(
         self, chats: Sequence[Chat], sampling: Sampling, seed: Seed
@@ -113,7 +115,8 @@ class TransformersModel:
         responses have the policy's own at temperature 1.
 
         Raises:
-            ModelError: a chat does not fit the context, or the template refuses it.
+            ModelError: a chat does not fit the context, the template refuses it, or the model's
+                logits are no numbers.
         """
         prompts = self.prompt_ids(chats)
         for chat, prompt in zip(chats, prompts, strict=True):
@@ -135,7 +138,8 @@ class TransformersModel:
         """Log-probability (nats, temperature 1) of every token of `responses[i]`: shape (T_i,).
 
         Raises:
-            ModelError: a chat with its response does not fit the context.
+            ModelError: a chat with its response does not fit the context, or the model's logits
+                are no numbers.
         """
         prompts = self.prompt_ids(chats)
         answers = [response.token_ids.tolist() for response in responses]
@@ -174,6 +178,9 @@ class TransformersModel:
         tokens_RT = tokens.cpu().numpy().astype(np.int32)
         logps_RT = logps.cpu().numpy()
         rows = [_until_stop(row, stops) for row in tokens_RT]
+        self._check_finite(
+            [logps_T[: len(row)] for row, logps_T in zip(rows, logps_RT, strict=True)]
+        )
         return [
             Response(
                 text,
@@ -205,7 +212,9 @@ class TransformersModel:
         targets_BT1 = ids[:, -longest:, None]
         logps_BT = logits_BTV.gather(-1, targets_BT1).squeeze(-1) - logits_BTV.logsumexp(-1)
         rows = logps_BT.cpu().numpy()
-        return [row[longest - len(a) :].copy() for row, a in zip(rows, answers, strict=True)]
+        found = [row[longest - len(a) :].copy() for row, a in zip(rows, answers, strict=True)]
+        self._check_finite(found)
+        return found
 
     def _batches(self, prompts: list[list[int]], sampling: Sampling) -> Iterator[list[int]]:
         """Indices of prompts of like length; sorted by content, so that input order is nothing."""
@@ -238,11 +247,16 @@ class TransformersModel:
             yield batch
 
     def _stop_ids(self) -> list[int]:
-        """The tokenizer's end-of-sequence token and those of the generation configuration."""
-        configured: Any = self._pretrained.module.generation_config.eos_token_id
-        more = configured if isinstance(configured, list) else [configured]
-        stops = {self._pretrained.tokenizer.eos_token_id, *more} - {None}
-        return sorted(stops)
+        return self._pretrained.stops
+
+    def _check_finite(self, logps: Sequence[NDArray[np.float32]]) -> None:
+        """A token may be impossible (-inf); what is no number comes of a broken model."""
+        if any(np.isnan(row).any() for row in logps):
+            raise ModelError(
+                f"The logits of {self.name} are not numbers. It diverged in training or overflows "
+                "in its dtype: go back to an earlier version, lower the learning rate, or load it "
+                "with a wider dtype."
+            )
 
     def _check_length(self, chat: Chat, prompt: int, response: int) -> None:
         context = self._pretrained.context
