@@ -9,7 +9,15 @@ from creator.tables import choosers, estimators, gates, retention, rewriting, sa
 from creator.tables.replay import ReplayOptions
 from creator.tables.retention import PoolOptions
 from creator.tables.training import TRAINABLE, TrainingOptions
-from selfplay.core.components import Choice, NoOptions, Row, Table, component, components
+from selfplay.core.components import (
+    Choice,
+    NoOptions,
+    Row,
+    Table,
+    component,
+    components,
+    model_place,
+)
 from selfplay.core.errors import ConfigError, require
 from selfplay.core.models.table import MODELS
 
@@ -133,7 +141,7 @@ class CreatorConfig:
     """What a child must pass, in this order, besides not being held out, which is no choice. Those
     that have children answered come last, since answers cost. What `repeat` asks again is not asked
     of them: it was admitted before."""
-    embedder: str = "packaged"
+    embedder: str = model_place("packaged", ("packaged",))
     """The sentence-transformers model of gates that compare meanings: a directory, a hub name, or
     `packaged` (MiniLM)."""
     pool: PoolOptions = field(default_factory=PoolOptions)

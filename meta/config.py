@@ -11,7 +11,7 @@ from meta.tables.code import ROWS as CODE
 from meta.tables.review import MonitoringOptions, ReviewOptions
 from meta.tables.verifiers import ROWS as VERIFIERS
 from selfplay.core.checks import check_parameters
-from selfplay.core.components import Choice, NoOptions, Row, component
+from selfplay.core.components import Choice, NoOptions, Row, component, model_place
 from selfplay.core.errors import ConfigError, nearest, require
 from selfplay.core.tasks import Match
 
@@ -84,7 +84,7 @@ FORMATS: Mapping[str, str] = {
 class RewardModelOptions:
     """A sequence-classification model whose score is the reward."""
 
-    path: str = ""
+    path: str = model_place("")
     """A model directory in Hugging Face layout, or a hub name."""
     format: str = "auto"
     """One of `FORMATS`."""

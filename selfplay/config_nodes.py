@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from omegaconf import MISSING
@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from selfplay.config_values import DEFAULT, convert, describe, index_of, patched, plain, whence
 from selfplay.core.errors import ConfigError
+from selfplay.core.models.hub import stored
 
 
 class Node(ABC):
@@ -76,6 +77,22 @@ class Leaf(Node):
     @override
     def leaves(self) -> Iterator[Node]:
         yield self
+
+
+class ModelPlace(Leaf):
+    """A model: a directory, which is kept as an absolute path, or a name that stays as it is."""
+
+    def __init__(self, where: str, hint: Any, names: Collection[str]) -> None:
+        """`names` are those that mean something else than a directory of that name."""
+        super().__init__(where, hint)
+        self.names = names
+
+    @override
+    def build(self) -> Any:
+        value = super().build()
+        if isinstance(value, str) and value not in self.names:
+            self.value = stored(value)
+        return self.value
 
 
 class Items(Node):

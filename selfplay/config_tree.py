@@ -20,9 +20,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from typing_extensions import override
 
-from selfplay.config_nodes import Items, Leaf, Maybe, Node, join
+from selfplay.config_nodes import Items, Leaf, Maybe, ModelPlace, Node, join
 from selfplay.config_values import DEFAULT, describe, is_union, whence
-from selfplay.core.components import Choice, NoOptions, Row, Table, find_row
+from selfplay.core.components import MODEL, Choice, NoOptions, Row, Table, find_row
 from selfplay.core.errors import ConfigError, nearest
 
 
@@ -195,6 +195,8 @@ class Entries(Node):
 
 def make_node(where: str, hint: Any, metadata: Mapping[str, Any]) -> Node:
     """The kind of node that a field's type and metadata ask for."""
+    if MODEL in metadata:
+        return ModelPlace(where, hint, metadata[MODEL])
     present = _without_none(hint)
     node = _make_present(where, present, metadata)
     if present is hint:

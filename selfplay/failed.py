@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 from safetensors.torch import save_file
 
@@ -30,8 +31,9 @@ def kept(error: NotFiniteError, directory: Path, t: int, policies: Policies) -> 
     newest = policies.path(policies.kept()[-1])
     return NotFiniteError(
         f"{error} The batch is in {path}. Round {t}'s responses and verdicts are kept: "
-        f"`selfplay run {directory}` tries its learning stage again from {newest}. Other options "
-        "make another experiment: start it from there with `selfplay run <configuration> "
-        f"model={newest} solver.learning_rate=<lower> --out <another directory>`.",
+        f"`selfplay run {quote(str(directory))}` tries its learning stage again from {newest}. "
+        "Other options make another experiment: start it from there with `selfplay run "
+        f"<configuration> {quote(f'model={newest}')} solver.learning_rate=<lower> "
+        "--out <another directory>`.",
         error.batch,
     )

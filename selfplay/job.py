@@ -89,7 +89,8 @@ def play_out(
             f"the run began with {x}; it may not repeat bit by bit" for x in changes(then, now)
         ]
         losses = loss_notes(loaded.config.solver, loaded.config.tasks)
-        for note in [*run_notes(loaded.config), *losses, *began]:
+        models = game.solver.policy.model.notes
+        for note in [*run_notes(loaded.config), *losses, *models, *began]:
             tell(note)
         heartbeat = Heartbeat(directory)
         stack.callback(heartbeat.close)

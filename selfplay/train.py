@@ -21,15 +21,15 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
 
-from selfplay.config import Loaded, differences, load_config
-from selfplay.core.errors import DataError, LedgerError
+from selfplay.config import Loaded, differences, load_config, load_values
+from selfplay.core.errors import ConfigError, DataError, LedgerError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group
 from selfplay.data.recorded import read_recorded, to_group
@@ -162,7 +162,8 @@ def carry_out(
     peaks = []
     with open_job(loaded, directory) as job:
         config = loaded.config
-        for note in [*job_notes(config.solver.objective, job.groups), *loss_notes(config.solver)]:
+        known = [*job_notes(config.solver.objective, job.groups), *loss_notes(config.solver)]
+        for note in [*known, *job.solver.policy.model.notes]:
             tell(note)
         for done in learn(job):
             peaks += [done.peak_bytes] if done.peak_bytes is not None else []
@@ -210,7 +211,11 @@ def settle(loaded: Loaded[TrainConfig], directory: Path) -> None:
         with data.open("rb") as file:
             job["data_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
     if path.exists():
-        changed = differences(json.loads(path.read_text()), job, GROWING)
+        before = json.loads(path.read_text())
+        with suppress(ConfigError):  # of a key that is no longer known, the differences tell
+            config = load_values(before["config"], str(path), TrainConfig).as_dict()
+            before = {**before, "config": config}
+        changed = differences(before, job, GROWING)
         if changed:
             raise LedgerError(
                 f"{directory} holds another job; these differ: {', '.join(changed)}. Choose "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from selfplay.core.components import Choice, component
+from selfplay.core.components import Choice, component, model_place
 from selfplay.core.errors import ConfigError, nearest, require
 from selfplay.core.types import Sampling
 from solver.objectives.needs import needs_of
@@ -60,7 +60,7 @@ class LoraConfig:
 class PolicyConfig:
     """Which model plays the solver."""
 
-    path: str = "tiny"
+    path: str = model_place("tiny", ("tiny",))
     """A model directory in Hugging Face layout, a hub name, or `tiny`, the model that ships."""
     dtype: str = "float32"
     """Of the weights. Whole weights learn in float32; a frozen base under LoRA may be bfloat16."""
@@ -133,7 +133,7 @@ class SolverConfig:
     """How training responses are drawn."""
     objective: Choice = component("rloo", OBJECTIVES)
     """What is minimised; docs/objectives.md has the formulas and advice."""
-    reference: str | None = None
+    reference: str | None = model_place(None, REFERENCES)
     """The policy that an objective keeps to: `round_start` (as the round begins), `initial` (as the
     run began), `moving_average` (of the weights, over the rounds), `precomputed` (the
     log-probabilities that were recorded with the responses), or a model directory with the same

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -34,4 +35,4 @@ def fork(
         typer.echo(
             f"its policy is not kept there: {made.behind} learning stages are learned again first"
         )
-    typer.echo(f"next: selfplay run {made.directory}")
+    typer.echo(f"next: selfplay run {quote(str(made.directory))}")

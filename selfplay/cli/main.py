@@ -1,7 +1,8 @@
 """The `selfplay` command, and the one place that catches errors.
 
 An error that the program raises on purpose is printed as one message, and its `exit_code` is the
-process's. Anything else is a bug and shows its traceback.
+process's. Anything else is a bug and shows its traceback. No command asks anything, and no library
+can: standard input is at its end.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from selfplay.cli.run_command import run
 from selfplay.cli.status import status
 from selfplay.cli.train_command import train
 from selfplay.core.errors import SelfplayError
+from selfplay.core.models.library import nobody_to_ask
 
 INTERRUPTED = 130
 """The exit code that shells use for a program ended by Ctrl-C."""
@@ -80,7 +82,8 @@ app.add_typer(rlaif, name="rlaif")
 def main() -> None:
     """Runs the command line; the console script."""
     try:
-        app()
+        with nobody_to_ask():
+            app()
     except SelfplayError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

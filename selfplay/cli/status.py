@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -92,7 +93,7 @@ def review_line(found: Standing) -> str:
     parts = [f"{found.alarms:,} alarms", f"{sum(found.reviews.values())} reviews"]
     parts[1] += f" ({reviews})" * bool(reviews)
     version = f"; rubric version {found.rubric} is in force" if found.rubric is not None else ""
-    return f"{', '.join(parts)}{version}: selfplay reviews {found.directory}"
+    return f"{', '.join(parts)}{version}: selfplay reviews {quote(str(found.directory))}"
 
 
 def _shares(found: Standing) -> str:
@@ -135,11 +136,12 @@ def _further(found: Standing) -> str:
 
 def next_step(found: Standing) -> str:
     """The command that a user in this state most likely wants."""
+    place = quote(str(found.directory))
     if found.state == "finished":
         return (
-            f"selfplay export {found.directory} prompts.jsonl, or go on: "
-            f"selfplay run {found.directory} {_further(found)}"
+            f"selfplay export {place} prompts.jsonl, or go on: "
+            f"selfplay run {place} {_further(found)}"
         )
     if found.state == "running":
-        return f"selfplay status {found.directory} again, or Ctrl-C in its terminal to stop it"
-    return f"selfplay run {found.directory}   goes on where it stopped"
+        return f"selfplay status {place} again, or Ctrl-C in its terminal to stop it"
+    return f"selfplay run {place}   goes on where it stopped"

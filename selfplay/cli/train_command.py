@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -132,8 +133,9 @@ def _show(trained: Trained, config: TrainConfig, seconds: float) -> None:
     if trained.reward_model is not None:
         typer.echo(f"{'reward model':<18}{trained.reward_model}")
         typer.echo(
-            f"\nnext: selfplay run own prompts=FILE model={config.model.path} "
-            f"solver.objective=ppo meta.judge=reward_model meta.judge.path={trained.reward_model}"
+            f"\nnext: selfplay run own prompts=FILE {quote(f'model={config.model.path}')} "
+            "solver.objective=ppo meta.judge=reward_model "
+            f"{quote(f'meta.judge.path={trained.reward_model}')}"
         )
         return
-    typer.echo(f"\nnext: selfplay evaluate own prompts=FILE --model {trained.policy}")
+    typer.echo(f"\nnext: selfplay evaluate own prompts=FILE --model {quote(str(trained.policy))}")

@@ -49,6 +49,20 @@ class Choice:
         return load_attribute(self.factory)(self.options, *collaborators)
 
 
+MODEL = "model"
+"""Key of a field's metadata: it names a model; the value lists names that are no directories."""
+
+
+def model_place(default: str | None, names: tuple[str, ...] = ()) -> Any:
+    """A dataclass field that names a model: a directory, which becomes absolute, or a name.
+
+    Args:
+        default: what it is when nothing else is set.
+        names: what means something else, even where a directory is called so.
+    """
+    return field(default=default, metadata={MODEL: names})
+
+
 def component(default: str, table: Table, shorthand: tuple[str, str] | None = None) -> Any:
     """A dataclass field that holds one choice from `table`.
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from meta.constitution import constitution_file, read_constitution
@@ -60,7 +61,7 @@ def revise(
         for done in work:
             watch(done)
     path = getattr(loaded.config.model.options, "path", "") or "DIR"
-    return made(Path(directory), ROWS, f"--model {path} --objective sft")
+    return made(Path(directory), ROWS, f"--model {quote(str(path))} --objective sft")
 
 
 def revising(loaded: Loaded[ReviseConfig], directory: Path) -> Generator[Done, None, None]:

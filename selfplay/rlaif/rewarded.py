@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from meta.judges import judging_fingerprint
@@ -71,7 +72,7 @@ def judge_judgements(
     path = loaded.config.judge.model.options.path
     share = share_at_top(Path(directory))
     warning = SATURATION.format(share=share) if share >= SATURATED else ""
-    return made(Path(directory), ROWS, f"--model {path} --objective dpo", warning)
+    return made(Path(directory), ROWS, f"--model {quote(str(path))} --objective dpo", warning)
 
 
 def judging(loaded: Loaded[RewardedConfig], directory: Path) -> Generator[Done, None, None]:

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, TypeAlias, TypeVar
 
 from selfplay.config import differences
@@ -118,7 +119,7 @@ def made(directory: Path, name: str, further: str, warning: str = "") -> Made:
     state = json.loads((directory / JOB).read_text(encoding="utf-8"))
     count = sum(1 for _ in json_rows(directory / name))
     rows = directory / name
-    use = f"selfplay train {rows} {further}"
+    use = f"selfplay train {quote(str(rows))} {further}"
     return Made(rows, count, dict(reasons.most_common()), state["done"], use, warning)
 
 

@@ -47,9 +47,8 @@ def stored(path_or_name: str) -> str:
     A run may go on from another working directory, where a relative path would be another model.
     """
     place = expanded(path_or_name)
-    if place.is_dir() or (path_or_name and cannot_be_a_hub_name(path_or_name)):
-        return str(place.absolute())
-    return path_or_name
+    is_place = place.is_dir() or cannot_be_a_hub_name(path_or_name)
+    return str(place.absolute()) if path_or_name and is_place else path_or_name
 
 
 def model_name(path_or_name: str) -> str:

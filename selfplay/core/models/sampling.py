@@ -48,6 +48,7 @@ def draw(logits_RV: Tensor, uniforms_R: Tensor, sampling: Sampling) -> tuple[Ten
         probs = probs / probs.sum(-1, keepdim=True)
     cumulative = probs.cumsum(-1)
     target = uniforms_R.clamp(max=_LARGEST)[:, None] * cumulative[:, -1:]
-    place = torch.searchsorted(cumulative, target, right=True)
+    # Logits that are no numbers find no place; the last one's probability says so to the caller.
+    place = torch.searchsorted(cumulative, target, right=True).clamp(max=logits.shape[-1] - 1)
     chosen = place if vocabulary is None else vocabulary.gather(-1, place)
     return chosen.squeeze(-1), probs.gather(-1, place).squeeze(-1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from selfplay.core.components import NoOptions, Row, Table
+from selfplay.core.components import NoOptions, Row, Table, model_place
 from selfplay.core.errors import require
 from selfplay.core.models.endpoint_options import EndpointOptions
 
@@ -16,7 +16,7 @@ from selfplay.core.models.endpoint_options import EndpointOptions
 class OwnModelOptions:
     """A model of the role's own."""
 
-    path: str = ""
+    path: str = model_place("")
     """A model directory in Hugging Face layout, or a hub name."""
     dtype: str = "float32"
     """`float32`, `bfloat16` or `float16`."""
