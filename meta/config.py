@@ -73,7 +73,7 @@ FORMATS: Mapping[str, str] = {
     "tokenizer has a chat template, else `pair`",
     "chat": "the chat template over prompt and response, the response being the assistant's turn",
     "answer": "the chat template up to where the answer begins, the response, and the "
-    "end-of-sequence token behind a response that was not cut off",
+    "template's end of turn behind a response that was not cut off",
     "pair": "the tokenizer's own encoding of two texts, the prompt's and the response",
     "plain": "the prompt's text, a blank line, the response",
 }

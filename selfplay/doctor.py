@@ -75,6 +75,7 @@ def examine(folder: Path) -> Examination:
         *_packages(),
         *_extras(),
         *_machine(),
+        _remote_code(),
         _torch(),
         _disk(folder),
         _tiny_policy(),
@@ -121,6 +122,11 @@ def _machine() -> Iterator[Finding]:
     enough = memory >= NEEDED_MEMORY_GIB
     remedy = "" if enough else f"the tiny run takes about {NEEDED_MEMORY_GIB:.0f} GiB"
     yield Finding("memory", "ok" if enough else "note", f"{memory:.1f} GiB", remedy)
+
+
+def _remote_code() -> Finding:
+    detail = "code that comes with a model is never run, and no library may ask at the terminal"
+    return Finding("remote code", "ok", detail)
 
 
 def _torch() -> Finding:

@@ -30,7 +30,8 @@ class TrainConfig:
     heldout: float = 0.0
     """Share of the prompts that a reward model is tested on and does not learn from."""
     end_of_sequence: bool = True
-    """Put the end-of-sequence token behind each recorded text, so that ending is learned too."""
+    """Put the token that ends a turn behind each recorded text, so that ending is learned too;
+    which one the chat template says (docs/models.md)."""
     save_every: int = 0
     """Batches between saved versions, from which a job goes on; 0: the last alone."""
 
