@@ -211,6 +211,8 @@ class RunConfig:
         check_together(self.model, self.solver)
         if self.creator.trains_policy:
             check_reference(self.solver, "solver")
+        if self.creator.trains_own:
+            check_together(self.rewriter_policy, self.coaching)
         if self.creator.replay.enabled:
             found = f"solver.refill={self.solver.refill}, creator.training.enabled="
             found += str(self.creator.training.enabled).lower()

@@ -1,15 +1,18 @@
-"""A policy version on disk: weights in Hugging Face layout, AdamW's moments, the version.
+"""A policy version on disk: weights in Hugging Face layout, AdamW's state, the version.
 
     config.json, *.safetensors, tokenizer*   what `from_pretrained` reads (an adapter under LoRA)
-    optimizer.safetensors                    NAME.exp_avg, NAME.exp_avg_sq, NAME.step
+    optimizer.safetensors                    NAME.exp_avg, NAME.exp_avg_sq, NAME.step, and
+                                             NAME.master of a weight of less than float32
     heads.safetensors                        value and reward heads, where the objective has them
     average.safetensors                      the weights' moving average, where it is the reference
-    policy.json                              format, version, sha256
+    policy.json                              format, version, sha256, and what methods keep over
+                                             training (`memory`), where they keep anything
 
 A directory is complete or absent: it is written beside its place, flushed to disk and renamed (one
 that stood there before is removed first, so that a crash in between leaves it absent). The
 hash covers the learned tensors and the moments themselves, not the bytes of files, so that it does
-not depend on the versions of the libraries that wrote them.
+not depend on the versions of the libraries that wrote them. A directory without masters (of an
+earlier release) is read as well: its weights become masters, its moments float32.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from solver.policy import Policy
 
 FORMAT = 1
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+MASTER = "master"
 
 
 def save_policy(policy: Policy, directory: Path) -> str:
@@ -58,7 +62,9 @@ def save_policy(policy: Policy, directory: Path) -> str:
             save_file(_contiguous(policy.averaged), partial / "average.safetensors")
     except SafetensorError as error:  # how safetensors tells of a full disk
         raise OSError(str(error)) from error
-    header = {"format": FORMAT, "version": policy.version, "sha256": digest}
+    header: dict[str, Any] = {"format": FORMAT, "version": policy.version, "sha256": digest}
+    if memory := _memory(policy):
+        header["memory"] = memory
     (partial / "policy.json").write_text(json.dumps(header, indent=1) + "\n")
     _flush(partial)
     shutil.rmtree(directory, ignore_errors=True)
@@ -77,14 +83,22 @@ def restore_policy(policy: Policy, directory: Path) -> None:
     try:
         load_weights(policy.pretrained.module, directory)
         load_heads(policy.heads, directory)
-        _load_moments(policy, load_file(directory / "optimizer.safetensors"))
-        if policy.averaged:
-            _load_average(policy, load_file(directory / "average.safetensors"))
+        optimizer = load_file(directory / "optimizer.safetensors")
+        averages = load_file(directory / "average.safetensors") if policy.averaged else {}
+        _load_optimizer(policy, optimizer)
+        for name, average in policy.averaged.items():
+            average.copy_(averages[name])
     except (OSError, KeyError, SafetensorError) as error:
         raise ModelError(f"The policy saved in '{directory}' is damaged: {error}") from error
+    policy.round()
     policy.version = header["version"]
-    found = policy_digest(policy)
-    if found != header["sha256"]:
+    policy.memory = header.get("memory", {})
+    learned = _learned(policy)
+    found, earlier = (
+        _digest(weights, optimizer, averages, _memory(policy))
+        for weights in (learned, _as_earlier(policy, learned))
+    )
+    if header["sha256"] not in (found, earlier):
         raise ModelError(
             f"Expected the policy saved in '{directory}' to hash to {header['sha256'][:12]}, found "
             f"{found[:12]}. Its files were changed, or it is loaded with another dtype than it was "
@@ -93,49 +107,70 @@ def restore_policy(policy: Policy, directory: Path) -> None:
 
 
 def policy_digest(policy: Policy) -> str:
-    """SHA-256 (hex) over name, dtype, shape and content of every weight, moment and average."""
-    learned = {
-        name: parameter.detach()
-        for name, parameter in policy.named_parameters()
-        if parameter.requires_grad
-    }
+    """SHA-256 (hex) over name, dtype, shape and content of every weight, moment and average.
+
+    What methods keep over training is in it too, where they keep anything.
+    """
+    tensors = _learned(policy), _optimizer_tensors(policy), policy.averaged
+    return _digest(*tensors, _memory(policy))
+
+
+def _digest(
+    weights: Mapping[str, torch.Tensor],
+    optimizer: Mapping[str, torch.Tensor],
+    averages: Mapping[str, torch.Tensor],
+    memory: Mapping[str, Mapping[str, float]],
+) -> str:
     digest = hashlib.sha256()
-    kinds = {
-        "weights": learned,
-        "optimizer": _optimizer_tensors(policy),
-        "average": policy.averaged,
-    }
+    kinds = {"weights": weights, "optimizer": optimizer, "average": averages}
     for kind, tensors in kinds.items():
         for name in sorted(tensors):
             tensor = tensors[name].cpu().contiguous()
             digest.update(f"{kind} {name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
             digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    if memory:
+        digest.update(f"memory {json.dumps(memory, sort_keys=True)}\n".encode())
     return digest.hexdigest()
 
 
+def _memory(policy: Policy) -> dict[str, dict[str, float]]:
+    return {place: kept for place, kept in sorted(policy.memory.items()) if kept}
+
+
+def _as_earlier(policy: Policy, learned: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What learns, with whole modules beside adapters in the base's dtype, as they once were."""
+    dtype = policy.module.dtype
+    return {n: p.to(dtype) if ".modules_to_save." in n else p for n, p in learned.items()}
+
+
+def _learned(policy: Policy) -> dict[str, torch.Tensor]:
+    return {name: p.detach() for name, p in policy.named_parameters() if p.requires_grad}
+
+
 def _optimizer_tensors(policy: Policy) -> dict[str, torch.Tensor]:
-    """AdamW's state by parameter name; empty before the first step."""
-    state = policy.optimizer.state
-    return {
-        f"{name}.{moment}": state[parameter][moment].detach().contiguous()
-        for name, parameter in policy.named_parameters()
-        if parameter in state
-        for moment in MOMENTS
-    }
+    """Masters, and AdamW's state (nothing before the first step), by parameter name."""
+    state, found = policy.optimizer.state, {}
+    for name, parameter in policy.named_parameters():
+        master = policy.masters.of(parameter)
+        if master is not parameter:
+            found[f"{name}.{MASTER}"] = master.detach().contiguous()
+        if master in state:
+            found |= {f"{name}.{m}": state[master][m].detach().contiguous() for m in MOMENTS}
+    return found
 
 
-def _load_moments(policy: Policy, tensors: Mapping[str, torch.Tensor]) -> None:
+def _load_optimizer(policy: Policy, tensors: Mapping[str, torch.Tensor]) -> None:
     policy.optimizer.state.clear()
     for name, parameter in policy.named_parameters():
+        master = policy.masters.of(parameter)
+        if master is not parameter:
+            with torch.no_grad():
+                master.copy_(tensors.get(f"{name}.{MASTER}", parameter))
         if f"{name}.step" in tensors:
-            policy.optimizer.state[parameter] = {
-                moment: tensors[f"{name}.{moment}"].to(parameter.device) for moment in MOMENTS
+            policy.optimizer.state[master] = {
+                moment: tensors[f"{name}.{moment}"].to(master.device, torch.float32)
+                for moment in MOMENTS
             }
-
-
-def _load_average(policy: Policy, tensors: Mapping[str, torch.Tensor]) -> None:
-    for name, average in policy.averaged.items():
-        average.copy_(tensors[name])
 
 
 def _contiguous(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from selfplay.core.components import Choice, component, model_place
@@ -63,7 +64,9 @@ class PolicyConfig:
     path: str = model_place("tiny", ("tiny",))
     """A model directory in Hugging Face layout, a hub name, or `tiny`, the model that ships."""
     dtype: str = "float32"
-    """Of the weights. Whole weights learn in float32; a frozen base under LoRA may be bfloat16."""
+    """Of the weights as they answer and score: `float32`, `bfloat16` or `float16`. Whatever it is,
+    what learns is kept in float32: whole weights in bfloat16 by float32 masters beside them,
+    adapters and `lora.modules_to_save` by themselves. `float16` is for a frozen base under LoRA."""
     device: str = "auto"
     """`cpu`, `cuda` or `auto`: CUDA where there is one."""
     threads: int | None = None
@@ -74,6 +77,11 @@ class PolicyConfig:
     """`4bit` (NF4, doubly quantised: QLoRA, Dettmers et al., 2023, arXiv 2305.14314) or `8bit`
     (LLM.int8) for a frozen base under LoRA, through bitsandbytes on CUDA; `dtype` is then what is
     computed in, best bfloat16."""
+
+    @property
+    def adapted(self) -> bool:
+        """Do adapters learn: new ones, or those of an adapter directory?"""
+        return self.lora.enabled or (Path(self.path) / "adapter_config.json").is_file()
 
     def check(self, where: str) -> None:
         """Refuses impossible values.
@@ -177,7 +185,8 @@ class SolverConfig:
     gradient_checkpointing: bool = False
     """Compute activations anew in the backward pass: less memory, more time."""
     mixed_precision: bool = False
-    """Learn under bfloat16 autocast, the weights staying float32."""
+    """Learn under bfloat16 autocast, the weights staying float32. Weights in `model.dtype` bfloat16
+    compute in it already."""
     trl: dict[str, Any] = field(default_factory=dict)
     """Further options of TRL's trainer configuration that act in the chosen loss; others are
     refused (docs/objectives.md)."""
@@ -209,11 +218,18 @@ class SolverConfig:
 
 
 def check_together(policy: PolicyConfig, solver: SolverConfig) -> None:
-    """Refuses a policy that the solver's objective cannot change.
+    """Refuses a policy that the solver cannot change.
 
     Raises:
-        ConfigError: the weights are frozen under adapters, and the objective learns whole weights.
+        ConfigError: the weights are frozen under adapters, and the objective learns whole weights;
+            or they are float16 and learn whole.
     """
+    if policy.dtype == "float16" and not policy.adapted:
+        raise ConfigError(
+            "model.dtype: expected bfloat16 or float32 where whole weights learn, since float16 "
+            "loses gradients below 6e-8 and overflows above 65,504; found float16. Choose one of "
+            "these, or set model.lora.enabled to true, which leaves the float16 weights frozen."
+        )
     if policy.lora.enabled and "whole weights" in needs_of(solver):
         raise ConfigError(
             f"model.lora.enabled: expected false, since the objective '{solver.objective.name}' "

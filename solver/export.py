@@ -1,10 +1,10 @@
 """A trained reward model as a directory that transformers and any RLHF tool can read.
 
 The policy's body and its reward head become a sequence-classification model with one label
-(`AutoModelForSequenceClassification`), adapters merged into the weights. `config.json` says with
-`reward_format: answer` how texts are to be put to it: the prompt under the chat template up to
-where the answer begins, the response, and the template's end of turn behind a whole response. Left
-out: heads of several labels.
+(`AutoModelForSequenceClassification`), adapters merged into the weights in float32. `config.json`
+says with `reward_format: answer` how texts are to be put to it: the prompt under the chat template
+up to where the answer begins, the response, and the template's end of turn behind a whole response.
+Left out: heads of several labels.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def export_reward_model(policy: Policy, directory: Path) -> None:
     """
     head = _reward_head(policy)
     whole = _whole(policy)
-    classifier = _classifier(whole.config, policy)
+    classifier = _classifier(whole, policy)
     try:
         classifier.base_model.load_state_dict(whole.base_model.state_dict())
         with torch.no_grad():
@@ -109,22 +109,28 @@ def _reward_head(policy: Policy) -> Any:
 
 
 def _whole(policy: Policy) -> Any:
-    """The policy's module with its adapters merged; the policy stays as it is."""
+    """The policy's module with its adapters merged; the policy stays as it is.
+
+    Merged in float32: what adapters have learned is often less than half of the distance between
+    two weights of fewer bits, and would be rounded away.
+    """
     module = policy.pretrained.module
     if not hasattr(module, "peft_config"):
         return module
-    return copy.deepcopy(module).merge_and_unload()
+    copied = copy.deepcopy(module)
+    whole = copied if policy.chosen.quantization else copied.float()
+    return whole.merge_and_unload()
 
 
-def _classifier(config: Any, policy: Policy) -> Any:
-    """An empty sequence classifier with one label, of the policy's dtype."""
+def _classifier(whole: Any, policy: Policy) -> Any:
+    """An empty sequence classifier with one label, of the dtype of `whole`."""
     from transformers import AutoModelForSequenceClassification
 
-    config = copy.deepcopy(config)
+    config = copy.deepcopy(whole.config)
     config.num_labels = 1
     config.get_text_config().pad_token_id = policy.pad_id
     config.reward_format = FORMAT
-    config.dtype = policy.module.dtype
+    config.dtype = whole.dtype
     try:
         with torch.random.fork_rng(), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)

@@ -1,28 +1,29 @@
 """The policy: one causal language model that answers and learns, with its optimiser.
 
-Its state is the weights, AdamW's moments, the version and, where it is the reference, the moving
-average of the weights, nothing else; `solver.checkpoint` writes and reads that state. Whole weights
-learn, or low-rank adapters (PEFT) over frozen ones, which may be quantised (QLoRA). Left out:
-sharded optimisers.
+Its state is the weights with their float32 masters, AdamW's moments, the version, what methods keep
+over training and, where it is the reference, the moving average of the weights, nothing else;
+`solver.checkpoint` writes and reads that state. Whole weights learn, or low-rank adapters (PEFT)
+over frozen ones, which may be quantised (QLoRA). Left out: sharded optimisers.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from selfplay.core.errors import ConfigError
 from selfplay.core.models.pretrained import Pretrained, load_pretrained
 from selfplay.core.models.transformers_model import TransformersModel
-from solver.config import LoraConfig, PolicyConfig, SolverConfig
+from solver.adapters import adapt
+from solver.config import PolicyConfig, SolverConfig
 from solver.frozen import base_of, check_vocabulary, frozen_copy, load_frozen, without_adapters
 from solver.heads import make_heads
 from solver.learning.team import Team
+from solver.masters import Masters
 from solver.objectives.needs import needs_of
 
 
@@ -35,13 +36,15 @@ class Policy:
     pretrained: Pretrained
     model: TransformersModel
     """Answers with the live weights."""
-    optimizer: torch.optim.AdamW
     version: int = 0
     """Learning stages done."""
     heads: torch.nn.ModuleDict = field(default_factory=torch.nn.ModuleDict)
     """`value` and `reward`, as far as the objective needs them; they learn with the weights."""
     team: Team = field(default_factory=Team, repr=False)
     """The processes that learn together."""
+    memory: dict[str, dict[str, float]] = field(default_factory=dict)
+    """What methods keep over training, by the place of the objective that keeps it (`Stage.memory`)
+    and its name."""
     average: Any = field(default=None, repr=False)
     """The moving average of the weights, a frozen module; None unless it is the reference."""
     _frozen: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -60,15 +63,27 @@ class Policy:
         pretrained = load_pretrained(chosen.path, chosen.dtype, chosen.device, chosen.quantization)
         if config.reference_directory is not None:
             check_vocabulary(config.reference_directory, pretrained)
-        if chosen.lora.enabled:
-            pretrained.module = _with_adapter(pretrained.module, chosen.lora)
+        adapt(pretrained, chosen.lora, chosen.path)
         model = TransformersModel(pretrained)
         heads = make_heads(needs_of(config), base_of(pretrained.module), Path(chosen.path))
-        optimizer = adamw(pretrained.module, config, heads)
-        policy = cls(config, chosen, pretrained, model, optimizer, 0, heads, team or Team())
+        policy = cls(config, chosen, pretrained, model, 0, heads, team or Team())
         if config.reference == "moving_average":
             policy.average = frozen_copy(pretrained.module)
         return policy
+
+    @cached_property
+    def masters(self) -> Masters:
+        """The float32 masters of what learns; they are made when something first learns."""
+        masters = Masters(p for _, p in self.named_parameters() if p.requires_grad)
+        masters.collect_gradients()
+        return masters
+
+    @cached_property
+    def optimizer(self) -> torch.optim.AdamW:
+        """AdamW over the masters; fresh when something first learns."""
+        learned = [p for p in self.pretrained.module.parameters() if p.requires_grad]
+        weights, heads = (map(self.masters.of, some) for some in (learned, self.heads.parameters()))
+        return adamw(list(weights), self.config, list(heads))
 
     @property
     def module(self) -> Any:
@@ -91,7 +106,7 @@ class Policy:
 
     @property
     def learned(self) -> list[torch.nn.Parameter]:
-        """The parameters that the optimiser moves."""
+        """What the optimiser moves: the weights that learn, or their masters; all float32."""
         return [p for group in self.optimizer.param_groups for p in group["params"]]
 
     def named_parameters(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
@@ -126,23 +141,37 @@ class Policy:
             return base_of(without_adapters(self.pretrained.module))
         return load_frozen(self.chosen.path, self.chosen)
 
-    @property
-    def averaged(self) -> dict[str, torch.Tensor]:
-        """The moving average of each learned weight, by its name; empty where none is kept."""
+    @cached_property
+    def _averages(self) -> dict[str, torch.nn.Parameter]:
+        """The average's own of each learned weight, by its name; empty where none is kept."""
         if self.average is None:
             return {}
-        averages = dict(self.average.named_parameters())
-        return {
-            name: averages[name].detach()
-            for name, parameter in self.pretrained.module.named_parameters()
-            if parameter.requires_grad
-        }
+        kept = dict(self.average.named_parameters())
+        learned = self.pretrained.module.named_parameters()
+        return {name: kept[name] for name, parameter in learned if parameter.requires_grad}
+
+    @cached_property
+    def _average_masters(self) -> Masters:
+        return Masters(self._averages.values())
+
+    @property
+    def averaged(self) -> dict[str, torch.Tensor]:
+        """The moving average of each learned weight, float32, by its name; see `round`."""
+        of = self._average_masters.of
+        return {name: of(average).detach() for name, average in self._averages.items()}
 
     def update_average(self) -> None:
         """Moves the average towards the weights of now; nothing where none is kept."""
         learned = dict(self.pretrained.module.named_parameters())
         for name, average in self.averaged.items():
-            average.lerp_(learned[name].detach(), 1.0 - self.config.reference_decay)
+            master = self.masters.of(learned[name])
+            average.lerp_(master.detach(), 1.0 - self.config.reference_decay)
+        self._average_masters.round()
+
+    def round(self) -> None:
+        """Makes weights and averages what their masters are, which were changed."""
+        self.masters.round()
+        self._average_masters.round()
 
     def set_learning_rate(self, rate: float) -> None:
         """Sets the rate of every parameter group, the base of any scheduler included."""
@@ -150,55 +179,17 @@ class Policy:
             group["lr"] = group["initial_lr"] = rate * group["rate_factor"]
 
 
-def _with_adapter(module: Any, lora: LoraConfig) -> Any:
-    from peft import LoraConfig as PeftLoraConfig
-    from peft import get_peft_model
-
-    if hasattr(module, "peft_config"):
-        raise ConfigError(
-            "model.lora: expected a whole model under a new adapter, found a directory "
-            "that is an adapter already. Set lora.enabled to false to go on training that one."
-        )
-    for name in ("target_modules", "modules_to_save"):
-        if "lm_head" in getattr(lora, name):
-            raise ConfigError(
-                f"model.lora.{name}: the output head cannot carry an adapter, since TRL multiplies "
-                "by its plain weights. Remove 'lm_head'."
-            )
-    options = PeftLoraConfig(
-        r=lora.r,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=lora.target_modules
-        if isinstance(lora.target_modules, str)
-        else list(lora.target_modules),
-        use_rslora=lora.rslora,
-        use_dora=lora.dora,
-        modules_to_save=list(lora.modules_to_save) or None,
-        init_lora_weights="gaussian" if lora.init == "gaussian" else True,
-        task_type="CAUSAL_LM",
-    )
-    # Adapter weights are drawn from the global generator; the same model gets the same adapter.
-    with torch.random.fork_rng(), warnings.catch_warnings():
-        torch.manual_seed(0)
-        # PEFT 0.21 reads an attribute that transformers 5.23 has renamed.
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")
-        adapted = get_peft_model(module, options)
-    # By this mark a trainer that is handed the base knows that quantised weights are not to learn.
-    module._hf_peft_config_loaded = True
-    return adapted
-
-
 def adamw(
-    module: Any, config: SolverConfig, heads: torch.nn.Module | None = None
+    weights: Sequence[torch.nn.Parameter],
+    config: SolverConfig,
+    heads: Sequence[torch.nn.Parameter] = (),
 ) -> torch.optim.AdamW:
-    """A fresh AdamW over what learns in `module`, and over the heads."""
-    learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    """A fresh AdamW over weights of a model, and over those of its heads."""
     groups = [
-        {"params": [p for p in learned if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in learned if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in weights if p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0},
         {
-            "params": list(heads.parameters()) if heads is not None else [],
+            "params": list(heads),
             "weight_decay": config.weight_decay,
             "rate_factor": config.head_rate,
         },

@@ -170,15 +170,18 @@ def state_of(policy: Policy) -> list[torch.Tensor]:
 def gone_back(policy: Policy, before: list[torch.Tensor]) -> Iterator[None]:
     """For the block, the policy as it was one version before."""
     after = [tensor.detach().clone() for tensor in state_of(policy)]
+    memory = {place: dict(kept) for place, kept in policy.memory.items()}
     _put(policy, before)
     policy.version -= 1
     try:
         yield
     finally:
         _put(policy, after)
+        policy.memory = memory
         policy.version += 1
 
 
 def _put(policy: Policy, tensors: list[torch.Tensor]) -> None:
     for place, tensor in zip(state_of(policy), tensors, strict=True):
         place.copy_(tensor)
+    policy.round()

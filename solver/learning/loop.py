@@ -30,6 +30,8 @@ class Done:
     """In its optimiser step."""
     loss: float
     metrics: Mapping[str, float]
+    memory: Mapping[str, float]
+    """What the pass keeps for the next step."""
 
 
 def run(stage: Stage, plan: Plan) -> dict[str, float]:
@@ -83,6 +85,9 @@ def _passes(stage: Stage, step: Sequence[Pass], number: int) -> list[Done]:
     for one in done:
         if not np.isfinite(one.loss):
             raise _not_finite("loss", one.loss, stage.policy, [step[one.position]], number)
+    for one in done:
+        # Whichever process made the pass, all of them know what it keeps.
+        step[one.position].memory.update(one.memory)
     team.add_gradients(stage.policy.learned)
     return done
 
@@ -95,7 +100,7 @@ def _passed(stage: Stage, one: Pass, position: int) -> Done:
     value = float(loss.detach())
     if np.isfinite(value):
         (one.share * loss).backward()
-    return Done(position, value, dict(metrics))
+    return Done(position, value, dict(metrics), dict(one.memory))
 
 
 def _advance(policy: Policy, step: Sequence[Pass], number: int) -> float:
@@ -104,6 +109,7 @@ def _advance(policy: Policy, step: Sequence[Pass], number: int) -> float:
     if not np.isfinite(norm):
         raise _not_finite("gradient", norm, policy, step, number)
     policy.optimizer.step()
+    policy.masters.round()
     policy.optimizer.zero_grad(set_to_none=True)
     return norm
 
@@ -128,6 +134,8 @@ def _not_finite(
 def _learning(stage: Stage) -> Iterator[None]:
     """Training mode, checkpointing and derived randomness, all undone at the end."""
     policy, module = stage.policy, stage.policy.module
+    # Masters are there before the first gradient, and none is left over.
+    policy.optimizer.zero_grad(set_to_none=True)
     module.train()
     if policy.chosen.lora.dropout == 0.0:
         # A dropped-out policy is not the one that answered, unless the adapter asks for it.

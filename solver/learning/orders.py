@@ -28,6 +28,8 @@ class TakeOver:
     version: int
     begun: tuple[bool, ...]
     """Of the learned parameters in order: has AdamW moments of it?"""
+    memory: dict[str, dict[str, float]]
+    """What methods keep over training."""
 
 
 def take_over(policy: Policy, order: TakeOver) -> None:
@@ -44,12 +46,15 @@ def take_over(policy: Policy, order: TakeOver) -> None:
             policy.team.copy(state[parameter][name])
     for average in policy.averaged.values():
         policy.team.copy(average)
+    policy.round()
     policy.version = order.version
+    policy.memory = order.memory
 
 
 def state_of(policy: Policy) -> TakeOver:
     """The order to take over `policy`."""
-    return TakeOver(policy.version, tuple(p in policy.optimizer.state for p in policy.learned))
+    begun = tuple(p in policy.optimizer.state for p in policy.learned)
+    return TakeOver(policy.version, begun, policy.memory)
 
 
 def _empty(moment: str, parameter: torch.nn.Parameter) -> torch.Tensor:

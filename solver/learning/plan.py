@@ -25,6 +25,9 @@ class Pass:
     """Prompt and response tokens, padding left out."""
     batch: Mapping[str, torch.Tensor] = field(default_factory=dict)
     """The tensors behind it, kept for inspection where the loss is not finite."""
+    memory: dict[str, float] = field(default_factory=dict)
+    """What the loss keeps from one optimiser step to the next (`Stage.memory`). A step has one pass
+    that keeps anything there, of all its items, so that processes need not agree on parts of it."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,8 @@ policy gradients weigh each response by the difference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -90,11 +91,32 @@ class Stage:
         # A greedy response has no distribution of its own: it is scored at temperature 1.
         self.temperature = config.sampling.temperature or 1.0
         self._known: dict[tuple[str, Place], TokenLogps] = {}
+        self._place = ""
 
     def part(self, belongs: Callable[[Prompt], bool], seed: Seed) -> Stage:
         """A stage on the groups and baselines of some prompts alone."""
         own = [group for group in self._given if belongs(group.prompt)]
-        return Stage(self.policy, own, seed, self.config, self._anew)
+        stage = Stage(self.policy, own, seed, self.config, self._anew)
+        stage._place = self._place
+        return stage
+
+    @property
+    def memory(self) -> dict[str, float]:
+        """What the objective keeps over training; it belongs to the policy version.
+
+        A loss that changes it has it as its pass's `memory`.
+        """
+        return self.policy.memory.setdefault(self._place, {})
+
+    @contextmanager
+    def within(self, part: str) -> Iterator[None]:
+        """For the block, in which a part of the objective plans, the memory is the part's own."""
+        whole = self._place
+        self._place = f"{whole}.{part}" if whole else part
+        try:
+            yield
+        finally:
+            self._place = whole
 
     @cached_property
     def rewards_PG(self) -> NDArray[np.float64]:

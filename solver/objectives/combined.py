@@ -44,7 +44,11 @@ class Sum(PlannedObjective):
 
     def plan(self, stage: Stage) -> Plan:
         """As `PlannedObjective.plan`."""
-        return combined([(w, part.plan(stage)) for w, part in self._parts], self._names)
+        plans = []
+        for i, (weight, part) in enumerate(self._parts):
+            with stage.within(f"parts.{i}"):
+                plans.append((weight, part.plan(stage)))
+        return combined(plans, self._names)
 
 
 class Scheduled(PlannedObjective):
@@ -59,17 +63,25 @@ class Scheduled(PlannedObjective):
 
     def at(self, version: int) -> Objective:
         """The objective of the round that learns from this policy version."""
-        return next(part for until, part in self.phases if until is None or version < until)
+        return self.phases[self._phase(version)][1]
+
+    def _phase(self, version: int) -> int:
+        ends = (until for until, _ in self.phases)
+        return next(i for i, until in enumerate(ends) if until is None or version < until)
 
     def plan(self, stage: Stage) -> Plan:
         """As `PlannedObjective.plan`."""
         part = self.at(stage.policy.version)
         assert isinstance(part, PlannedObjective), "`addable` lets no other in"
-        return part.plan(stage)
+        with stage.within(f"phases.{self._phase(stage.policy.version)}"):
+            return part.plan(stage)
 
     def learn(self, policy: Policy, groups: Sequence[Group], seed: Seed) -> dict[str, float]:
         """As `Objective.learn`."""
-        return self.at(policy.version).learn(policy, groups, seed)
+        part = self.at(policy.version)
+        if isinstance(part, PlannedObjective) and adds_up(part):
+            return super().learn(policy, groups, seed)
+        return part.learn(policy, groups, seed)
 
 
 class Tasks(PlannedObjective):
@@ -90,7 +102,9 @@ class Tasks(PlannedObjective):
         plans: list[tuple[float, Plan]] = []
         for task, (weight, objective) in self._parts.items():
             seed = stage.seed.at("task", task or "")
-            plans.append((weight, objective.plan(stage.part(partial(self._belongs, task), seed))))
+            with stage.within(f"tasks.{task}" if task else "rest"):
+                own = stage.part(partial(self._belongs, task), seed)
+                plans.append((weight, objective.plan(own)))
         return combined(plans, [task or REST for task in self._parts])
 
     def _belongs(self, task: str | None, prompt: Prompt) -> bool:

@@ -10,7 +10,7 @@ task arithmetic: Ilharco et al., 2022, arXiv 2212.04089.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -56,6 +56,7 @@ def _config(options: dict[str, Any]) -> LoraConfig:
 
 def fold(
     wrapped: PeftModel,
+    add: Callable[[torch.nn.Parameter, torch.Tensor], None],
     names: Sequence[str],
     method: str,
     weights: Sequence[float],
@@ -65,6 +66,7 @@ def fold(
     """Adds the merged changes of the adapters to the base's weights, in place.
 
     Args:
+        add: adds a change to a weight (`Masters.add`).
         method: `linear`, `ties`, `dare_linear`, `dare_ties` or `magnitude_prune`.
         weights: of each adapter.
         density: share of each change's entries that is kept.
@@ -77,7 +79,7 @@ def fold(
                 changes = [layer.get_delta_weight(name) for name in names]  # type: ignore[operator]
                 change = merged(changes, method, weights, density)
                 base: Any = layer.get_base_layer()
-                base.weight.add_(change.to(base.weight.dtype))
+                add(base.weight, change)
 
 
 def merged(

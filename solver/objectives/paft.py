@@ -30,7 +30,7 @@ from solver.objectives.rows.procedures import PaftOptions
 from solver.objectives.rows.trl import DpoOptions
 from solver.objectives.sdpo import together
 from solver.objectives.trl_pairs import TrlPairs
-from solver.policy import Policy, adamw
+from solver.policy import Policy
 
 NAMES = ("imitation", "preference")
 PLAIN = ObjectiveRow("", PaftOptions, "log-probabilities alone")
@@ -61,6 +61,7 @@ class Paft:
         options = self._options
         whole = Stage(policy, groups, seed, self._config)
         _ = whole.probe_start
+        rate = policy.optimizer.param_groups[0]["lr"]
         peft = {
             "r": options.r,
             "lora_alpha": options.alpha,
@@ -70,12 +71,13 @@ class Paft:
         with adapters(policy.pretrained.module, NAMES, peft, seed.at("adapters")) as wrapped:
             for name in NAMES:
                 wrapped.set_adapter(name)
-                learner = self._learner(policy, wrapped)
+                learner = self._learner(policy, wrapped, rate)
                 stage = Stage(learner, groups, seed.at(name), self._config)
                 plan = self._imitation(stage) if name == "imitation" else self._dpo.plan(stage)
                 found.append(run(stage, plan))
             fold(
                 wrapped,
+                policy.masters.add,
                 NAMES,
                 options.merge,
                 options.weights,
@@ -89,11 +91,11 @@ class Paft:
         }
         return found[1] | told | together(found) | {"kl": whole.moved()}
 
-    def _learner(self, policy: Policy, wrapped: Any) -> Policy:
+    def _learner(self, policy: Policy, wrapped: Any, rate: float) -> Policy:
         """The policy with the active adapter in place of the weights as what learns."""
         pretrained = replace(policy.pretrained, module=wrapped)
-        learner = replace(policy, pretrained=pretrained, optimizer=adamw(wrapped, self._config))
-        learner.set_learning_rate(policy.optimizer.param_groups[0]["lr"])
+        learner = replace(policy, pretrained=pretrained)
+        learner.set_learning_rate(rate)
         return learner
 
     def _imitation(self, stage: Stage) -> Plan:

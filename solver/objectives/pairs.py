@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any
 
 import torch
@@ -38,14 +39,16 @@ class PairObjective(PlannedObjective):
 
     def plan_of(self, stage: Stage, pairing: Pairing) -> Plan:
         """The plan for pairs that were made already."""
-        memory: dict[str, float] = {}
-        generator = stage.seed.at("loss").torch()
+        memory = stage.memory
+        numbers = count()
 
         def passed(chunk: Sequence[int], share: float) -> Pass:
             pairs = [pairing.pairs[i] for i in chunk]
             places, chosen_B, rejected_B = indexed(pairs)
             found = responses(stage, places, self._row)
             margins_B = torch.tensor([pair.margin for pair in pairs])
+            # Named by its place, so that a pass draws the same whichever process makes it.
+            seed = stage.seed.at("loss", next(numbers))
 
             def loss() -> Loss:
                 scores = found.scores()
@@ -54,12 +57,12 @@ class PairObjective(PlannedObjective):
                     scores.rows(chosen_B.to(device)),
                     scores.rows(rejected_B.to(device)),
                     margins_B.to(device),
-                    generator,
+                    seed.torch(),
                     memory,
                 )
                 return self._loss(batch, self.options).mean(), pair_metrics(batch)
 
-            return Pass(loss, share, found.tokens, found.tensors)
+            return Pass(loss, share, found.tokens, found.tensors, memory)
 
         steps = pair_steps(stage, pairing.pairs, self._row.whole_step, passed)
         return Plan(steps, pairing_metrics(stage, pairing))

@@ -72,7 +72,7 @@ class PairBatch:
     generator: torch.Generator | None = None
     """For losses that draw."""
     memory: dict[str, float] = field(default_factory=dict)
-    """What a loss keeps from one optimiser step to the next; empty as a learning stage begins."""
+    """What a loss keeps from one optimiser step to the next, over all of training."""
 
     @property
     def gaps_B(self) -> torch.Tensor:

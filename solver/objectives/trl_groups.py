@@ -52,8 +52,30 @@ class RecordedRlooTrainer(LossOnly, RLOOTrainer):
     """TRL's RLOO loss on recorded responses."""
 
 
+KEPT = ("entropy_coef", "_last_world_entropy")
+"""What the trainer's entropy controller (`use_adaptive_entropy`) keeps from step to step."""
+
+
 class RecordedGrpoTrainer(LossOnly, GRPOTrainer):
     """TRL's GRPO losses on recorded responses."""
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], **more: Any) -> Any:
+        """TRL's own; its entropy controller goes on from `memory` and is kept there.
+
+        Args:
+            model: called with the inputs.
+            inputs: TRL's, and `memory`, the stage's.
+            more: TRL's.
+        """
+        memory: dict[str, float] = inputs["memory"]
+        for name in KEPT:
+            if name in memory:
+                setattr(self, name, memory[name])
+        plain: Any = super().compute_loss
+        loss = plain(model, inputs, **more)
+        if self.use_adaptive_entropy:
+            memory.update({name: float(getattr(self, name)) for name in KEPT})
+        return loss
 
 
 class Rloo(PlannedObjective):
@@ -139,7 +161,7 @@ class Grpo(PlannedObjective):
             }
             # TRL divides DAPO's sum by the whole step's tokens, the others' by the rows it gets.
             share = 1.0 if self.options.LOSS == "dapo" else len(chunk) / len(step)
-            return trl_pass(stage, trl, inputs, chunk, share)
+            return trl_pass(stage, trl, inputs, chunk, share, stage.memory)
 
         steps = response_steps(stage, places, useful, passed, coupled)
         return Plan(steps, metrics, lambda: renamed(trl.metrics(), kl="kl_reference"))
@@ -228,13 +250,16 @@ def trl_pass(
     inputs: Mapping[str, torch.Tensor],
     places: Sequence[Place],
     share: float,
+    memory: dict[str, float] | None = None,
 ) -> Pass:
-    """A pass whose loss TRL computes from `inputs`."""
+    """A pass whose loss TRL computes from `inputs`, and from `memory` where its trainer has any."""
+    kept = {} if memory is None else memory
 
     def loss() -> Loss:
-        return trl(inputs), {}
+        return trl({**inputs, "memory": kept}), {}
 
-    return Pass(loss, share, sum(stage.row(place).length for place in places), inputs)
+    tokens = sum(stage.row(place).length for place in places)
+    return Pass(loss, share, tokens, inputs, kept)
 
 
 def collated(stage: Stage, places: Sequence[Place]) -> dict[str, torch.Tensor]:

@@ -21,13 +21,19 @@ PROMPTS = [Prompt(user(text)) for text in ("one", "number two", "3", "the fourth
 
 
 def make(
-    directory: Path, name: str = "rloo", options: Any = None, lora: bool = False, **rest: Any
+    directory: Path,
+    name: str = "rloo",
+    options: Any = None,
+    lora: bool | LoraConfig = False,
+    dtype: str = "float32",
+    **rest: Any,
 ) -> Solver:
     """A solver under one objective, with its default options where none are given."""
-    policy = PolicyConfig(str(directory), device="cpu", threads=1, lora=LoraConfig(enabled=lora))
+    adapter = lora if isinstance(lora, LoraConfig) else LoraConfig(enabled=lora)
+    policy = PolicyConfig(str(directory), dtype, device="cpu", threads=1, lora=adapter)
     objective = chosen(name, OBJECTIVES, options)
-    sampling = Sampling(n=4, max_new_tokens=6)
-    config = SolverConfig(sampling, objective, **{"learning_rate": 1e-3} | rest)
+    defaults = {"learning_rate": 1e-3, "sampling": Sampling(n=4, max_new_tokens=6)}
+    config = SolverConfig(objective=objective, **defaults | rest)
     return Solver(config, Policy.load(policy, config))
 
 

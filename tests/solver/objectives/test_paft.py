@@ -19,6 +19,7 @@ from selfplay.settings import RunConfig
 from solver.config import LoraConfig, PolicyConfig, SolverConfig
 from solver.learning.loop import NotFiniteError
 from solver.learning.stage import Stage
+from solver.masters import Masters
 from solver.objectives.merging import adapters, fold, merged
 from solver.objectives.rows.procedures import MERGES, PaftOptions
 from solver.objectives.table import OBJECTIVES
@@ -87,7 +88,7 @@ def test_folding_adds_the_product_of_the_factors(tiny_model_dir: Path) -> None:
                     layer.lora_B[adapter].weight.normal_(generator=Seed(1).at(name).torch())
                     product = layer.lora_B[adapter].weight @ layer.lora_A[adapter].weight
                     expected[f"{name}.weight"] += weight * 8 / 4 * product
-        fold(wrapped, NAMES, "linear", (0.5, 2.0), 0.2, Seed(2))
+        fold(wrapped, Masters(()).add, NAMES, "linear", (0.5, 2.0), 0.2, Seed(2))
     moved = 0
     for name, weight in module.named_parameters():
         torch.testing.assert_close(weight, expected[name], atol=1e-5, rtol=1e-5)
