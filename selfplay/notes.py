@@ -16,7 +16,7 @@ from solver.objectives.needs import chosen_rows, needs_of
 
 
 def run_notes(config: RunConfig) -> list[str]:
-    """Of a run: how many processes learn, and constraints that an objective misses."""
+    """Of a run: how many processes learn, what an objective misses or takes for what it is not."""
     common = config.solver.objective
     parts = [("meta.constraints", common, config.meta.constraints)]
     for i, task in enumerate(config.tasks):
@@ -31,7 +31,22 @@ def run_notes(config: RunConfig) -> list[str]:
         for where, objective, constraints in parts
         if _constrained(objective) and not constraints
     ]
-    return [*_processes(), *dict.fromkeys(missing)]
+    return [*_processes(), *dict.fromkeys(missing), *_truncation(config)]
+
+
+def _truncation(config: RunConfig) -> list[str]:
+    """Policy gradients on responses that are not drawn from the policy's whole distribution."""
+    sampling = config.solver.sampling
+    if sampling.top_p == 1.0 and sampling.top_k == 0 and not sampling.greedy:
+        return []
+    learned = [config.solver.objective, *(task.objective for task in config.tasks)]
+    names = {choice.name for choice in learned if choice and "sampling" in needs_of(choice)}
+    return [
+        f"{name} is a policy gradient, and takes responses for drawn from the whole distribution, "
+        "from which solver.sampling (temperature 0, top_p or top_k) cuts the rest off; the metric "
+        "generation_truncation says how far they are apart"
+        for name in sorted(names)
+    ]
 
 
 def job_notes(objective: Choice, groups: Sequence[Group]) -> list[str]:

@@ -11,6 +11,7 @@ from meta.config import JUDGES, Constraint, MetaConfig, check_labels
 from selfplay.core.components import Choice, Row, Table, component, components
 from selfplay.core.errors import ConfigError, require
 from selfplay.core.tasks import Match
+from selfplay.core.types import MOST_SAMPLES
 from selfplay.data.prompts import PromptFileOptions
 from selfplay.data.puzzles import PuzzleOptions
 from selfplay.data.split import SplitOptions
@@ -21,6 +22,9 @@ from selfplay.tracking.options import TRACKERS
 from solver.config import LoraConfig, PolicyConfig, SolverConfig, check_together
 from solver.objectives.needs import needs_of
 from solver.objectives.table import OBJECTIVES
+
+MOST_TOKENS = 2**33
+"""Of a round's training responses: with their log-probabilities 64 GiB, a slip beyond."""
 
 PROMPTS: Table = {
     "puzzles": Row(
@@ -65,6 +69,8 @@ class EvaluationConfig:
         """
         if self.every < 1 or self.samples < 1:
             raise ConfigError(f"{where}: `every` and `samples` are at least 1")
+        most = f"at most {MOST_SAMPLES:,}"
+        require(self.samples <= MOST_SAMPLES, f"{where}.samples", most, self.samples)
         if any(temperature <= 0 for temperature in self.temperatures):
             raise ConfigError(f"{where}.temperatures: each is above 0 (greedy is always tried)")
 
@@ -223,11 +229,27 @@ class RunConfig:
         require(self.chunk >= 1, "chunk", "1 or more", self.chunk)
         require(0 <= self.max_missing <= 1, "max_missing", "a share", self.max_missing)
         self._check_stops()
-        n = self.solver.sampling.n
-        _check_samples("solver.sampling.n", n, self.solver.objective)
+        self._check_round()
+
+    def _check_round(self) -> None:
+        """Raises ConfigError for prompts with too few or too many responses, or too many tokens."""
+        common, objective = self.solver.sampling, self.solver.objective
+        counts = {"solver.sampling.n": (common.n, objective)}
         for i, task in enumerate(self.tasks):
-            samples = n if task.samples is None else task.samples
-            _check_samples(f"tasks.{i}.samples", samples, task.objective or self.solver.objective)
+            samples = common.n if task.samples is None else task.samples
+            counts[f"tasks.{i}.samples"] = samples, task.objective or objective
+        for where, (n, learned) in counts.items():
+            _check_samples(where, n, learned)
+        most = max(n for n, _ in counts.values())
+        tokens = self.creator.batch * most * common.max_new_tokens
+        require(
+            tokens <= MOST_TOKENS,
+            "creator.batch",
+            f"at most {MOST_TOKENS:,} tokens a round, of which each is kept (creator.batch · "
+            "solver.sampling.n · solver.sampling.max_new_tokens; lower one of them, and play more "
+            "rounds)",
+            f"{self.creator.batch} · {most} · {common.max_new_tokens} = {tokens:,}",
+        )
 
     def _check_stops(self) -> None:
         """Raises ConfigError for a budget or a stop condition that could not be kept."""
@@ -269,7 +291,8 @@ def check_reference(learner: SolverConfig, where: str) -> None:
 
 
 def _check_samples(where: str, n: int, objective: Choice) -> None:
-    """Raises ConfigError if the objective compares responses, and there is only one."""
+    """Raises ConfigError if there are too many, or one, and the objective compares responses."""
+    require(n <= MOST_SAMPLES, where, f"at most {MOST_SAMPLES:,}", n)
     if n < 2 and {"pairs", "groups"} & needs_of(objective):
         raise ConfigError(
             f"{where}: {objective.name} compares the responses of a group, so it needs at least 2 "

@@ -199,18 +199,23 @@ class Group:
         return replace(self, purpose=purpose, verdicts=(), fingerprint="")
 
 
+MOST_SAMPLES = 2**16
+"""Responses to one prompt in one go: far more than any estimate gains from, and a slip beyond."""
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How a text model samples."""
 
     n: int = 8
-    """Samples per prompt."""
+    """Samples per prompt; at most 65,536."""
     temperature: float = 1.0
     """0 means greedy."""
     top_p: float = 1.0
-    """Draw from the likeliest tokens that together have this probability; 1: from all."""
+    """Draw from the likeliest tokens that together have this probability; 1: from all. What a
+    policy gradient learns from is best drawn from all: nothing corrects it for what is cut off."""
     top_k: int = 0
-    """0 means all tokens."""
+    """Draw from this many of the likeliest tokens; 0: from all. As for `top_p`."""
     max_new_tokens: int = 256
     """Tokens after which a response is cut off."""
 
@@ -220,7 +225,7 @@ class Sampling:
         Raises:
             ConfigError: a value outside its range.
         """
-        require(self.n >= 1, f"{where}.n", "1 or more", self.n)
+        require(1 <= self.n <= MOST_SAMPLES, f"{where}.n", f"1 to {MOST_SAMPLES}", self.n)
         require(self.temperature >= 0, f"{where}.temperature", "0 or more", self.temperature)
         require(0 < self.top_p <= 1, f"{where}.top_p", "above 0 and up to 1", self.top_p)
         require(self.top_k >= 0, f"{where}.top_k", "0 (all tokens) or more", self.top_k)

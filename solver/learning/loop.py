@@ -49,7 +49,7 @@ def run(stage: Stage, plan: Plan) -> dict[str, float]:
         nothing = {"loss": 0.0, "grad_norm": 0.0, "steps": 0.0, "tokens": 0.0, "kl": 0.0}
         return {**plan.metrics, **plan.close(), **nothing}
     # Both are of the policy as it is before the first step.
-    _, mismatch = stage.probe_start, stage.mismatch
+    _, generated = stage.probe_start, stage.generated.found()
     reported: list[tuple[float, Mapping[str, float]]] = []
     norms: list[float] = []
     losses: list[float] = []
@@ -66,9 +66,7 @@ def run(stage: Stage, plan: Plan) -> dict[str, float]:
         "tokens": float(sum(one.tokens for step in steps for one in step)),
         "kl": stage.moved(),
     }
-    if np.isfinite(mismatch):
-        found["generation_mismatch"] = mismatch
-    return {**plan.metrics, **averaged(reported), **plan.close(), **found}
+    return {**plan.metrics, **averaged(reported), **plan.close(), **found, **generated}
 
 
 def _passes(stage: Stage, step: Sequence[Pass], number: int) -> list[Done]:

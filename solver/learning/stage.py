@@ -2,9 +2,11 @@
 
 A response's tokens are scored at most once under each policy. Log-probabilities recorded at
 generation are reused where they mean what a loss asks for: the policy that learns gave them, from
-its untruncated distribution, at the temperature in question. Generation and learning may round
-differently, so a sample is scored anew; where the two differ by more than `TOLERANCE`, all are, and
-policy gradients weigh each response by the difference.
+its whole distribution, at the temperature in question, and learning finds the same
+(`solver.learning.generated`).
+
+π_old is the policy as the stage begins, over its whole vocabulary, at the sampling temperature. It
+is what responses were drawn from, unless `solver.sampling` cuts distributions by top-p or top-k.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from solver.config import SolverConfig
 from solver.frozen import check_logits
 from solver.learning.batches import Row, padded_labels, padded_rows
 from solver.learning.errors import NotFiniteError
+from solver.learning.generated import Generated
 from solver.learning.scoring import token_logps
 from solver.policy import Policy
 from solver.rewards import reward_table, shaped
@@ -37,17 +40,9 @@ group's baseline response, where it has one."""
 TokenLogps: TypeAlias = NDArray[np.float32]
 """Shape (T,), nats: one for each token of a response."""
 
-TOLERANCE = 0.02
-"""Mean difference, in nats per response, up to which recorded log-probabilities are believed: it
-moves a probability ratio by 2 %, a tenth of the usual clip. Beyond, responses are scored anew, and
-policy gradients weigh them by how much likelier learning finds them (`Stage.corrections`)."""
-
 ROUNDING = 1e-3
 """Nats per response below which two ways of scoring it do not differ: float32 and the order of sums
 move a figure by less. AdamW would make whole steps of gradients that are rounding alone."""
-
-MOST = 2.0
-"""Largest weight that corrects a response for the difference of generation and learning."""
 
 LARGEST = 50.0
 """Nats of one token's log-ratio beyond which a distance is no longer told apart."""
@@ -91,6 +86,7 @@ class Stage:
         # A greedy response has no distribution of its own: it is scored at temperature 1.
         self.temperature = config.sampling.temperature or 1.0
         self._known: dict[tuple[str, Place], TokenLogps] = {}
+        self._fresh: dict[tuple[float, Place], TokenLogps] = {}
         self._place = ""
 
     def part(self, belongs: Callable[[Prompt], bool], seed: Seed) -> Stage:
@@ -152,8 +148,8 @@ class Stage:
 
     def start_logps(self, places: Sequence[Place]) -> list[TokenLogps]:
         """log π as the stage begins, at temperature 1."""
-        recorded = self.temperature == 1.0 and self.recorded_are_valid
-        return self._logps("start", places, lambda rest: self._now(rest, 1.0), recorded)
+        recorded = self.temperature == 1.0
+        return self._logps("start", places, lambda rest: self.fresh(rest, 1.0), recorded)
 
     def sampling_logps(self, places: Sequence[Place]) -> list[TokenLogps]:
         """log π_old: under the policy as the stage begins, at the sampling temperature."""
@@ -162,8 +158,8 @@ class Stage:
         return self._logps(
             "sampling",
             places,
-            lambda rest: self._now(rest, self.temperature),
-            self.recorded_are_valid,
+            lambda rest: self.fresh(rest, self.temperature),
+            recorded=True,
         )
 
     def reference_logps(
@@ -217,11 +213,11 @@ class Stage:
 
     def _precomputed(self, place: Place) -> TokenLogps:
         logps = self.response(place).logprobs
-        if logps is None:
+        if logps is None or not np.isfinite(logps).all():
             raise DataError(
-                "solver.reference=precomputed needs a log-probability for each token of every "
-                f"response, and response {place[1]} to '{self.groups[place[0]].prompt.text[:60]}' "
-                "has none. Choose solver.reference=initial, or record them."
+                "solver.reference=precomputed needs a finite log-probability for each token of "
+                f"every response; response {place[1]} to '{self.groups[place[0]].prompt.text[:60]}'"
+                " has none, or others. Choose solver.reference=initial, or record them."
             )
         return logps
 
@@ -236,59 +232,48 @@ class Stage:
     @cached_property
     def probe_start(self) -> list[TokenLogps]:
         """Scored anew, at temperature 1, before anything is learned."""
-        return self._now(self.probed, 1.0)
+        return self.fresh(self.probed, 1.0)
+
+    def fresh(self, places: Sequence[Place], temperature: float) -> list[TokenLogps]:
+        """log π scored now, each response once: to be asked for before the stage's first step."""
+        known = self._fresh
+        rest = [place for place in dict.fromkeys(places) if (temperature, place) not in known]
+        scored = self._now(rest, temperature)
+        known |= {(temperature, place): logps for place, logps in zip(rest, scored, strict=True)}
+        return [known[temperature, place] for place in places]
 
     @cached_property
+    def generated(self) -> Generated:
+        """What generation recorded, and whether it is believed."""
+        sampling = self.config.sampling
+        truncated = sampling.top_p < 1.0 or sampling.top_k > 0
+        drawn = {
+            (p, g): response.logprobs
+            for p, group in enumerate(self.groups)
+            for g, response in enumerate(group.responses)
+            if self._draws(group) and response.finish_reason != "recorded"
+            if response.logprobs is not None
+        }
+        return Generated(drawn, truncated, lambda places: self.fresh(places, self.temperature))
+
+    def _draws(self, group: Group) -> bool:
+        """Did the policy of now draw the group's responses? A greedy one draws nothing."""
+        current = group.policy_version == self.policy.version
+        return current and not self._anew and not self.config.sampling.greedy
+
+    @property
     def mismatch(self) -> float:
-        """Mean |log π recorded at generation - log π scored now| of a response, nats.
-
-        NaN where nothing that was recorded could be used.
-        """
-        recorded = {p: logps for p in self.probed if (logps := self._recorded(p)) is not None}
-        if not recorded:
-            return float("nan")
-        if self.temperature == 1.0:
-            anew = dict(zip(self.probed, self.probe_start, strict=True))
-        else:
-            anew = dict(zip(recorded, self._now(list(recorded), self.temperature), strict=True))
-        gaps = [
-            abs(logps_T.sum(dtype=np.float64) - anew[place].sum(dtype=np.float64))
-            for place, logps_T in recorded.items()
-        ]
-        return float(np.mean(gaps))
-
-    @cached_property
-    def recorded_are_valid(self) -> bool:
-        """May log-probabilities that were recorded at generation stand for this policy's?"""
-        return self.mismatch <= TOLERANCE
+        """See `Generated.mismatch`."""
+        return self.generated.mismatch
 
     def corrections(self, places: Sequence[Place]) -> NDArray[np.float64]:
-        """Shape (N,): min(π_old(y) / π_gen(y), `MOST`), for responses that π_gen sampled.
+        """Shape (N,): what a policy gradient multiplies each response's advantage by.
 
-        1 where recorded log-probabilities are believed, or where there are none: where generation
-        and learning differ by more than rounding, a policy gradient weighs each response by this.
-
-        Source: Ionides, 2008 (truncated importance sampling).
+        1 where what generation recorded is believed; else `Generated.corrections`.
         """
-        if not np.isfinite(self.mismatch) or self.recorded_are_valid:
+        if self.generated.believed:
             return np.ones(len(places))
-        sampled = [self._recorded(place) for place in places]
-        ratios = [
-            1.0 if gen is None else np.exp(min(np.log(MOST), float((old - gen).sum(dtype=float))))
-            for old, gen in zip(self.sampling_logps(places), sampled, strict=True)
-        ]
-        return np.array(ratios)
-
-    def _recorded(self, place: Place) -> TokenLogps | None:
-        """Generation's own figures, if the current policy's untruncated distribution gave them."""
-        response, sampling = self.response(place), self.config.sampling
-        if self._anew:
-            return None
-        untruncated = sampling.top_p == 1.0 and sampling.top_k == 0 and not sampling.greedy
-        current = self.groups[place[0]].policy_version == self.policy.version
-        if untruncated and current and response.finish_reason != "recorded":
-            return response.logprobs
-        return None
+        return self.generated.corrections(places, self.sampling_logps(places))
 
     def _logps(
         self,
@@ -298,11 +283,10 @@ class Stage:
         recorded: bool,
     ) -> list[TokenLogps]:
         known = self._known
-        if recorded:
+        if recorded and self.generated.believed:
             for place in places:
-                found = self._recorded(place)
-                if found is not None:
-                    known.setdefault((kind, place), found)
+                if place in self.generated.recorded:
+                    known.setdefault((kind, place), self.generated.recorded[place])
         rest = [place for place in dict.fromkeys(places) if (kind, place) not in known]
         known |= {(kind, place): logps for place, logps in zip(rest, compute(rest), strict=True)}
         return [known[kind, place] for place in places]
@@ -358,10 +342,6 @@ class Stage:
 
 def differences(ours: Sequence[TokenLogps], theirs: Sequence[TokenLogps]) -> NDArray[np.float64]:
     """Shape (N,), nats: by how much responses are likelier; 0 where that is rounding alone."""
-    ratios_N = np.array(
-        [
-            a.sum(dtype=np.float64) - b.sum(dtype=np.float64)
-            for a, b in zip(ours, theirs, strict=True)
-        ]
-    )
+    pairs = zip(ours, theirs, strict=True)
+    ratios_N = np.array([a.sum(dtype=float) - b.sum(dtype=float) for a, b in pairs])
     return np.where(np.abs(ratios_N) < ROUNDING, 0.0, ratios_N)

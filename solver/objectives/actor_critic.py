@@ -201,6 +201,8 @@ def trajectories(stage: Stage, places: Sequence[Place], options: PpoOptions) -> 
         metrics["kl_reference"] = float(divergences_RT.sum(dim=1).mean())
     if options.whiten:
         advantages_RT = whitened(advantages_RT, mask_RT)
+    # Where generation and learning do not agree, as of every policy gradient.
+    advantages_RT = advantages_RT * torch.from_numpy(stage.corrections(places))[:, None]
     advantages, returns = (_apart(x_RT, values) for x_RT in (advantages_RT, returns_RT))
     return Trajectories(stage.sampling_logps(places), values, advantages, returns, metrics)
 

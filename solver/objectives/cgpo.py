@@ -6,9 +6,11 @@ constraint, and the rest. Rewards are *calibrated* against a baseline response �
 that prompts compare: R_calib = σ(r(x, y) - r(x, ȳ)).
 
 The weights are constants of the stage, computed as it begins; the loss is -Σ w log π(y|x) and the
-gradient is on-policy in the first optimiser step. Constraints and bounds are masks: a product with
-a verdict would let a violation with a negative reward win. Left out: an importance ratio for
-further steps on the same responses (the paper has none).
+gradient is on-policy in the first optimiser step, up to what top-p and top-k cut off. Where what
+generated the responses differs from what learns, CRPG weighs each by π_old/π_gen, at most 2.
+Constraints and bounds are masks: a product with a verdict would let a violation with a negative
+reward win. Left out: an importance ratio for further steps on the same responses (the paper has
+none).
 
 Source: Xu et al., 2024, "The Perfect Blend" (CGPO), arXiv 2409.20370. The paper does not clip the
 KL factor at 1; without it, a response that the policy has made rarer would count more than one.
@@ -37,7 +39,7 @@ def crpg(stage: Stage, options: CrpgOptions) -> tuple[FloatArray, dict[str, floa
     ratios_PG = log_ratios(stage)
     calibrated_PG = calibrated(rewards_PG, baseline_rewards(stage, options.stand_in))
     regularised_PG = crpg_rewards(calibrated_PG, ratios_PG, lawful_PG, options.kl_max)
-    weights_PG = centred(regularised_PG)
+    weights_PG = centred(regularised_PG) * corrections(stage)
     useful = int((weights_PG != 0.0).any(axis=1).sum())
     metrics = shared_metrics(stage, lawful_PG, ratios_PG, options)
     if metrics["responses_scored"]:
@@ -160,6 +162,15 @@ def log_ratios(stage: Stage) -> FloatArray:
         ratios_N = differences(stage.start_logps(places), references)
         ratios_PG[tuple(np.array(places).T)] = ratios_N
     return ratios_PG
+
+
+def corrections(stage: Stage) -> FloatArray:
+    """`Stage.corrections` of each scored response, shape (P, G); 1 elsewhere."""
+    places = stage.scored
+    found_PG = np.ones(stage.rewards_PG.shape)
+    if places:
+        found_PG[tuple(np.array(places).T)] = stage.corrections(places)
+    return found_PG
 
 
 def shared_metrics(

@@ -34,9 +34,17 @@ the baseline response, KL_max the bound on the KL, ρ_l the weight of task l. Lo
 
 Needs: *groups*, two or more scored responses of a prompt; *pairs*, a better and a worse one;
 *responses*, scored ones, one of a prompt is enough; *unpaired*, responses told good or bad;
-*reference*, a policy to keep to; *sampling*, log-probabilities under the policy that answered;
+*reference*, a policy to keep to; *sampling*, log-probabilities under π_old, in policy gradients;
 *constraints*, verdicts that name broken constraints (`meta.constraints`; without any, a note at the
 start says so, and the reward alone decides).
+
+π_old is the policy as the round begins, over its whole vocabulary, at
+`solver.sampling.temperature`. The responses were drawn from it if nothing is cut off: under
+`top_p`, `top_k` or temperature 0 they come from another distribution, likelier by the metric
+`generation_truncation` (nats a response), and no objective corrects its gradient for that; a note
+at the start says so. Where generation and learning find different log-probabilities for the same
+policy (`generation_mismatch`; other kernels, fewer bits), every policy gradient multiplies a
+response's advantage by π_old/π_gen, at most 2.
 
 With `solver.reference` at `round_start` and a single optimiser step a round (`solver.epochs` and
 `solver.minibatches` 1), every loss of pairs with a reference is taken at Δ = 0 alone, where they

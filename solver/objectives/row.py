@@ -18,7 +18,7 @@ Need: TypeAlias = Literal[
     "responses",  # scored responses, one of a prompt is enough
     "reference",  # log-probabilities of a reference policy
     "reference logits",  # its whole distributions
-    "sampling",  # log-probabilities under the policy that answered
+    "sampling",  # log-probabilities under π_old, the whole policy as the stage begins
     "constraints",  # verdicts that name the constraints a response breaks
     "value head",
     "reward head",

@@ -24,7 +24,7 @@ class Scores:
     reference_RT: torch.Tensor | None = None
     """log π_ref of each token; None where the objective needs no reference."""
     sampling_RT: torch.Tensor | None = None
-    """log π_old of each token: under the policy that answered."""
+    """log π_old of each token: under the policy as the stage begins."""
     divergence_RT: torch.Tensor | None = None
     """KL(π_ref(.|s_t) ‖ π(.|s_t)) at each position; None where no whole distributions are asked."""
 

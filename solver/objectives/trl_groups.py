@@ -2,8 +2,8 @@
 
 RLOO: REINFORCE with a leave-one-out baseline. Loss = -mean over responses of
 min(q A, clip(q, 1-ε, 1+ε_high) A), with q = π(y|x)/π_old(y|x) of the whole response, π_old the
-policy that sampled it, and A from R = reward - β (log π_old - log π_ref). Source: Ahmadian et al.,
-2024, arXiv 2402.14740.
+policy as the stage begins (`solver.learning.stage`), and A from R = reward - β (log π_old -
+log π_ref). Source: Ahmadian et al., 2024, arXiv 2402.14740.
 
 GRPO (Shao et al., 2024, arXiv 2402.03300): the same surrogate with a ratio for each token,
 standardised rewards as advantages and the KL beside it. How token losses become one number is what
@@ -59,20 +59,27 @@ KEPT = ("entropy_coef", "_last_world_entropy")
 class RecordedGrpoTrainer(LossOnly, GRPOTrainer):
     """TRL's GRPO losses on recorded responses."""
 
-    def compute_loss(self, model: Any, inputs: dict[str, Any], **more: Any) -> Any:
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
         """TRL's own; its entropy controller goes on from `memory` and is kept there.
 
         Args:
             model: called with the inputs.
             inputs: TRL's, and `memory`, the stage's.
-            more: TRL's.
+            return_outputs: TRL's.
+            num_items_in_batch: TRL's.
         """
-        memory: dict[str, float] = inputs["memory"]
+        memory: dict[str, float] = inputs.get("memory", {})
         for name in KEPT:
             if name in memory:
                 setattr(self, name, memory[name])
         plain: Any = super().compute_loss
-        loss = plain(model, inputs, **more)
+        loss = plain(model, inputs, return_outputs, num_items_in_batch)
         if self.use_adaptive_entropy:
             memory.update({name: float(getattr(self, name)) for name in KEPT})
         return loss

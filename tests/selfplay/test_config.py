@@ -457,3 +457,25 @@ def test_differences_are_the_dotted_keys_that_changed() -> None:
     assert differences(a, b, {"rounds", "solver.objective"}) == ["solver.scales.1.factor"]
     assert "rounds" in differences(a, b, {"round"})
     assert "solver.objective.gamma" in differences(a, b, set())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["solver.sampling.n=100000"], "solver.sampling.n: expected 1 to 65536, found 100000"),
+        (["evaluation.samples=100000"], "evaluation.samples: expected at most 65,536"),
+        (
+            ["tasks=[{name: a, match: {task: [x]}, samples: 100000}]"],
+            "tasks.0.samples: expected at most 65,536",
+        ),
+        (
+            ["solver.sampling.n=4096", "solver.sampling.max_new_tokens=32768"],
+            "creator.batch: expected at most 8,589,934,592 tokens a round",
+        ),
+    ],
+)
+def test_more_responses_than_a_round_can_hold_are_refused(
+    overrides: list[str], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config("tiny", [*overrides, "creator.batch=512"])

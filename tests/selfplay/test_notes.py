@@ -92,3 +92,11 @@ def test_a_loss_that_trl_computes_is_told_with_the_options_that_act_in_it() -> N
     assert said("solver.objective=simpo") == []
     two = said("solver.objective={name: sum, parts: [{objective: dpo}, {objective: sft}]}")
     assert [note.split()[0] for note in two] == ["dpo", "sft"]
+
+
+@pytest.mark.parametrize("cut", ["top_p=0.9", "top_k=20", "temperature=0"])
+def test_a_policy_gradient_on_truncated_responses_is_told(cut: str) -> None:
+    (note,) = notes(f"solver.sampling.{cut}")
+    assert note.startswith("rloo is a policy gradient, and takes responses for drawn from")
+    assert not notes(f"solver.sampling.{cut}", "solver.objective=dpo")
+    assert len(notes(f"solver.sampling.{cut}", "solver.objective=dpo", f"tasks=[{TASK}]")) == 2

@@ -126,7 +126,7 @@ def test_recorded_log_probabilities_are_the_reference(job: Callable[..., Any]) -
 
 
 def test_without_them_a_precomputed_reference_is_refused(job: Callable[..., Any]) -> None:
-    with pytest.raises(DataError, match="precomputed needs a log-probability"):
+    with pytest.raises(DataError, match="precomputed needs a finite log-probability"):
         job(GROUPS, "solver.objective=dpo", "solver.reference=precomputed")
 
 

@@ -14,8 +14,8 @@ import torch
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group
 from solver.learning.errors import NotFiniteError
+from solver.learning.generated import MOST, TOLERANCE
 from solver.learning.memory import PeakMemory
-from solver.learning.stage import MOST, TOLERANCE
 from solver.solver import Solver
 from tests.solver.small_solver import judged, make, weights
 
@@ -63,6 +63,8 @@ def test_altered_log_probabilities_are_noticed_and_not_used(tiny_model_dir: Path
     found = altered.learn(with_logprobs(groups, lambda logp: logp - 0.5), Seed(1))
     expected = absent.learn(with_logprobs(groups, lambda logp: None), Seed(1))
     assert found.pop("generation_mismatch") > 10 * TOLERANCE
+    assert found.pop("generation_mismatch_max") > 10 * TOLERANCE
+    assert found.pop("generation_checked") == 16.0
     assert "generation_mismatch" not in expected
     assert found == expected
     assert all(torch.equal(weights(absent)[k], v) for k, v in weights(altered).items())

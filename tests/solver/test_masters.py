@@ -231,6 +231,21 @@ def test_heads_learn_in_float32_on_a_body_with_masters(tiny_model_dir: Path) -> 
     assert solver.policy.heads["value"].weight.any()
 
 
+def test_a_reward_model_keeps_what_small_adapters_have_learned(
+    tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    solver = make(tiny_model_dir, "rm", lora=True, **LOW, learning_rate=1e-5)
+    learn(solver, 1)
+    layer = solver.policy.module.model.layers[0].mlp.up_proj
+    change = layer.get_delta_weight("default")
+    base = layer.get_base_layer().weight.detach()
+    solver.export_reward_model(tmp_path / "rm")
+    written = load_file(tmp_path / "rm/model.safetensors")["model.layers.0.mlp.up_proj.weight"]
+    assert written.dtype == torch.float32
+    torch.testing.assert_close(written - base.float(), change.detach(), rtol=0, atol=1e-7)
+    assert (base + change.to(base.dtype) == base).float().mean() > 0.5
+
+
 def test_nothing_but_learning_makes_masters(tiny_model_dir: Path) -> None:
     solver = make(tiny_model_dir, "dpo", **LOW)
     solver.respond(PROMPTS, Seed(0))

@@ -17,9 +17,13 @@ import pytest
 import torch
 from torch.distributed import TCPStore
 
+from selfplay.core.components import chosen
 from selfplay.core.seeding import Seed
 from solver.learning.batches import micro_batches
 from solver.learning.team import Team, is_follower, join
+from solver.objectives.rows.combined import Part, SumOptions
+from solver.objectives.rows.pairs import BetaDpoOptions
+from solver.objectives.table import OBJECTIVES
 from solver.solver import Solver
 from tests.solver.small_solver import judged, make, weights
 
@@ -30,12 +34,19 @@ PATIENCE = 600.0
 
 pytestmark = pytest.mark.timeout(2 * PATIENCE)
 
+BETA_DPO = chosen("beta_dpo", OBJECTIVES, BetaDpoOptions(keep=0.5))
 CASES: dict[str, dict[str, Any]] = {
     "rloo": {"micro_batch_tokens": 96, "minibatches": 2},
     "dpo": {"reference": "initial", "minibatches": 2},
-    "simpo": {},
+    "simpo": {"dtype": "bfloat16"},
+    "sum": {
+        "options": SumOptions((Part(BETA_DPO), Part(BETA_DPO), Part(chosen("dpo", OBJECTIVES)))),
+        "reference": "initial",
+        "minibatches": 2,
+    },
 }
-"""TRL's loss of responses, TRL's loss of pairs, and a loss of this project's own."""
+"""TRL's loss of responses, TRL's loss of pairs, a loss of this project's own on weights that have
+masters, and parts that keep something from step to step, each made by another process."""
 
 SCRIPT = """
 import json, math, os, sys
@@ -65,11 +76,14 @@ for name in CASES:
         with torch.no_grad():
             solver.policy.learned[0].zero_()
         solver.follow()
+        (out / f"{name}.followed").write_text(json.dumps([solver.policy.memory]))
+        torch.save(solver.policy.learned, out / f"{name}.pt")
     else:
         solver.save(out / "start")
         solver.restore(out / "start")
         found[name] = learned_twice(solver)
         solver.save(out / name)
+        (out / f"{name}.memory").write_text(json.dumps([solver.policy.memory]))
         team.dismiss()
 if team.rank:
     with torch.no_grad():
@@ -176,6 +190,21 @@ def test_two_processes_learn_what_one_learns(
         assert [two[key] for key in means] == pytest.approx(
             [one[key] for key in means], rel=1e-2, abs=1e-4
         )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_both_processes_end_with_equal_masters_and_equal_memory(
+    together: Path, tiny_model_dir: Path, name: str
+) -> None:
+    first, second = (
+        json.loads((together / f"{name}.{whose}").read_text()) for whose in ("memory", "followed")
+    )
+    assert first == second
+    assert (name == "sum") == any(first[0].values())
+    solver = solver_of(tiny_model_dir, name)
+    solver.restore(together / name)
+    followed = torch.load(together / f"{name}.pt", weights_only=False)
+    assert all(torch.equal(a, b) for a, b in zip(solver.policy.learned, followed, strict=True))
 
 
 def test_what_is_not_finite_in_one_process_is_an_error_in_the_first(together: Path) -> None:

@@ -2,7 +2,8 @@
 
 Generation reads the weights that the trainer writes: there is no second copy and nothing to
 synchronise. A chat is rendered and tokenised in one place, `prompt_ids`. Requests are sorted by
-length, left-padded and cut into batches under a token budget; `decoding.py` has the loop. Left
+length, left-padded and cut into batches under a token budget, the samples of one prompt as well
+where they alone exceed it; `decoding.py` has the loop. Left
 out: several devices (see the Ray backend), continuous batching (slower than this on one device),
 constrained decoding.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +41,8 @@ class TransformersModel:
 
         Args:
             pretrained: the live module with its tokenizer.
-            max_batch_tokens: most tokens (prompt, new and padding, all samples) in one batch. The
-                samples of one prompt stay together even when they exceed it.
+            max_batch_tokens: most tokens (prompt, new and padding, all samples) in one batch; a
+                single sample may be longer.
         """
         self._pretrained = pretrained
         self._max_batch_tokens = max_batch_tokens
@@ -125,11 +127,15 @@ class TransformersModel:
         results: list[tuple[Response, ...]] = [()] * len(prompts)
         with self._evaluating():
             for batch in self._batches(prompts, sampling):
-                uniforms = [_uniforms(seed, prompts[i], keys[i], sampling) for i in batch]
-                responses = self._respond([prompts[i] for i in batch], uniforms, sampling)
-                for place, index in enumerate(batch):
-                    start = place * sampling.n
-                    results[index] = tuple(responses[start : start + sampling.n])
+                draws = [_draws(seed, prompts[i], keys[i]) for i in batch]
+                asked = [prompts[i] for i in batch]
+                for some in self._portions(asked, sampling):
+                    shape = some.n, some.max_new_tokens
+                    uniforms = [drawn.random(shape, dtype=np.float32) for drawn in draws]
+                    responses = self._respond(asked, uniforms, some)
+                    for place, index in enumerate(batch):
+                        start = place * some.n
+                        results[index] += tuple(responses[start : start + some.n])
         return results
 
     def logprobs(
@@ -221,13 +227,22 @@ class TransformersModel:
         order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), prompts[i]))
         batch: list[int] = []
         for index in order:
-            width = len(prompts[index]) + sampling.max_new_tokens
-            if batch and (len(batch) + 1) * sampling.n * width > self._max_batch_tokens:
+            if batch and (len(batch) + 1) * sampling.n > self._most_rows(prompts[index], sampling):
                 yield batch
                 batch = []
             batch.append(index)
         if batch:
             yield batch
+
+    def _portions(self, prompts: list[list[int]], sampling: Sampling) -> Iterator[Sampling]:
+        """The samples of a batch in turn: all at once, or of a single prompt as many as fit."""
+        most = max(1, self._most_rows(prompts[-1], sampling) // len(prompts))
+        for start in range(0, sampling.n, most):
+            yield replace(sampling, n=min(most, sampling.n - start))
+
+    def _most_rows(self, longest: list[int], sampling: Sampling) -> int:
+        """How many samples of a prompt, or of shorter ones, are generated side by side."""
+        return self._max_batch_tokens // (len(longest) + sampling.max_new_tokens)
 
     def _scoring_batches(
         self, order: list[int], prompts: list[list[int]], answers: list[list[int]]
@@ -296,12 +311,9 @@ def _occurrences(prompts: list[list[int]]) -> list[int]:
     return result
 
 
-def _uniforms(
-    seed: Seed, prompt: list[int], occurrence: int, sampling: Sampling
-) -> NDArray[np.float32]:
-    """Shape (n, T): the numbers that a prompt's samples are drawn with, named by its content."""
-    generator = seed.at("tokens", *prompt, "occurrence", occurrence).numpy()
-    return generator.random((sampling.n, sampling.max_new_tokens), dtype=np.float32)
+def _draws(seed: Seed, prompt: list[int], occurrence: int) -> np.random.Generator:
+    """Of the numbers that a prompt's samples are drawn with, named by its content."""
+    return seed.at("tokens", *prompt, "occurrence", occurrence).numpy()
 
 
 def _until_stop(tokens_T: NDArray[np.int32], stops: list[int]) -> NDArray[np.int32]:

@@ -55,7 +55,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             CrpgOptions,
             "policy gradient on a calibrated reward that constraints and the KL cut off",
             shape="weights",
-            needs=("reference", "constraints"),
+            needs=("sampling", "reference", "constraints"),
             reference="initial",
             formula="−(1/n) Σ_i (R̃_i − mean R̃) log π(y_i|x_i); R̃ = clip(1 − log(π/π_ref)/KL_max, "
             "0, 1) · σ(r(x, y) − r(x, ȳ)) · 1[y ∈ X⁺], held constant",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from selfplay.core.errors import ModelError
+from selfplay.core.models import transformers_model
 from selfplay.core.models.pretrained import Pretrained, load_pretrained, save_pretrained
 from selfplay.core.models.transformers_model import TransformersModel
 from selfplay.core.seeding import Seed
@@ -249,3 +251,24 @@ def test_generation_on_cuda_scores_like_the_cpu(tiny_model_dir: Path) -> None:
     for chat, group in zip(CHATS, groups, strict=True):
         for score, response in zip(on_cpu.logprobs([chat] * 4, group), group, strict=True):
             np.testing.assert_allclose(score, response.logprobs, atol=1e-3)
+
+
+def test_the_samples_of_one_prompt_are_cut_where_they_exceed_the_token_budget(
+    pretrained: Pretrained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampling = Sampling(n=64, max_new_tokens=8)
+    whole = TransformersModel(pretrained).generate(CHATS[:2], sampling, Seed(3))
+    rows: list[int] = []
+    plain = transformers_model.decode
+
+    def decode(module: Any, prompts: Any, uniforms_RT: torch.Tensor, *rest: Any) -> Any:
+        rows.append(len(uniforms_RT))
+        return plain(module, prompts, uniforms_RT, *rest)
+
+    monkeypatch.setattr(transformers_model, "decode", decode)
+    width = max(map(len, TransformersModel(pretrained).prompt_ids(CHATS[:2]))) + 8
+    small = TransformersModel(pretrained, max_batch_tokens=10 * width)
+    found = small.generate(CHATS[:2], sampling, Seed(3))
+    assert tokens(found) == tokens(whole)
+    assert max(rows) * width <= 10 * width < 64 * width
+    assert sum(rows) == 2 * 64

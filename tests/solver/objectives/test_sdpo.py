@@ -16,7 +16,8 @@ from selfplay.core.types import Group, Verdict
 from solver.config import SolverConfig
 from solver.examples.pairs import Pair
 from solver.examples.table import PAIRINGS
-from solver.learning.stage import TOLERANCE, Stage
+from solver.learning.generated import TOLERANCE
+from solver.learning.stage import Stage
 from solver.objectives.rows.procedures import ORDERS, SdpoOptions
 from solver.objectives.rows.trl import DpoOptions
 from solver.objectives.sdpo import in_parts
