@@ -20,6 +20,7 @@ from selfplay.core.components import (
 )
 from selfplay.core.errors import ConfigError, require
 from selfplay.core.models.table import MODELS
+from selfplay.core.types import MOST_SAMPLES
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,8 @@ class CreatorConfig:
         for name, low in lowest.items():
             if getattr(self, name) < low:
                 raise ConfigError(f"{where}.{name} is at least {low}, found {getattr(self, name)}")
+        limit, fresh = f"at most {MOST_SAMPLES:,}", self.fresh_samples
+        require(fresh <= MOST_SAMPLES, f"{where}.fresh_samples", limit, fresh)
         if not 0.0 <= self.evolved <= 1.0:
             raise ConfigError(f"{where}.evolved is a share from 0 to 1, found {self.evolved}")
         if not 0.0 < self.parents <= 1.0:

@@ -232,7 +232,7 @@ class Stage:
     @cached_property
     def probe_start(self) -> list[TokenLogps]:
         """Scored anew, at temperature 1, before anything is learned."""
-        return self.fresh(self.probed, 1.0)
+        return self._now(self.probed, 1.0)
 
     def fresh(self, places: Sequence[Place], temperature: float) -> list[TokenLogps]:
         """log π scored now, each response once: to be asked for before the stage's first step."""

@@ -463,6 +463,7 @@ def test_differences_are_the_dotted_keys_that_changed() -> None:
     ("overrides", "message"),
     [
         (["solver.sampling.n=100000"], "solver.sampling.n: expected 1 to 65536, found 100000"),
+        (["creator.fresh_samples=100000"], "creator.fresh_samples: expected at most 65,536"),
         (["evaluation.samples=100000"], "evaluation.samples: expected at most 65,536"),
         (
             ["tasks=[{name: a, match: {task: [x]}, samples: 100000}]"],

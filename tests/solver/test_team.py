@@ -38,15 +38,18 @@ BETA_DPO = chosen("beta_dpo", OBJECTIVES, BetaDpoOptions(keep=0.5))
 CASES: dict[str, dict[str, Any]] = {
     "rloo": {"micro_batch_tokens": 96, "minibatches": 2},
     "dpo": {"reference": "initial", "minibatches": 2},
-    "simpo": {"dtype": "bfloat16"},
+    "simpo": {},
     "sum": {
         "options": SumOptions((Part(BETA_DPO), Part(BETA_DPO), Part(chosen("dpo", OBJECTIVES)))),
         "reference": "initial",
         "minibatches": 2,
     },
+    "hinge": {"dtype": "bfloat16", "minibatches": 2},
 }
-"""TRL's loss of responses, TRL's loss of pairs, a loss of this project's own on weights that have
-masters, and parts that keep something from step to step, each made by another process."""
+"""TRL's loss of responses, TRL's loss of pairs, a loss of this project's own, parts that keep
+something from step to step, each made by another process, and weights that have masters."""
+EXACT = [name for name, case in CASES.items() if "dtype" not in case]
+"""Those whose sums do not depend on how a step is cut, but by rounding of float32."""
 
 SCRIPT = """
 import json, math, os, sys
@@ -173,7 +176,7 @@ def found(together: Path, name: str) -> Any:
     return json.loads((together / "found.json").read_text())[name]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", EXACT)
 def test_two_processes_learn_what_one_learns(
     together: Path, tiny_model_dir: Path, name: str
 ) -> None:

@@ -259,16 +259,18 @@ def test_the_samples_of_one_prompt_are_cut_where_they_exceed_the_token_budget(
     sampling = Sampling(n=64, max_new_tokens=8)
     whole = TransformersModel(pretrained).generate(CHATS[:2], sampling, Seed(3))
     rows: list[int] = []
+    widths: list[int] = []
     plain = transformers_model.decode
 
     def decode(module: Any, prompts: Any, uniforms_RT: torch.Tensor, *rest: Any) -> Any:
         rows.append(len(uniforms_RT))
+        widths.append(max(map(len, prompts)) + sampling.max_new_tokens)
         return plain(module, prompts, uniforms_RT, *rest)
 
     monkeypatch.setattr(transformers_model, "decode", decode)
-    width = max(map(len, TransformersModel(pretrained).prompt_ids(CHATS[:2]))) + 8
-    small = TransformersModel(pretrained, max_batch_tokens=10 * width)
+    small = TransformersModel(pretrained, max_batch_tokens=200)
     found = small.generate(CHATS[:2], sampling, Seed(3))
     assert tokens(found) == tokens(whole)
-    assert max(rows) * width <= 10 * width < 64 * width
+    assert all(count * width <= 200 for count, width in zip(rows, widths, strict=True))
+    assert all(64 * width > 200 for width in widths)
     assert sum(rows) == 2 * 64
