@@ -21,7 +21,7 @@ import numpy as np
 
 from creator.estimators.evidence import Estimator, evidence_of
 from creator.measured import by_judging
-from creator.rewriting.instruction import TAGS
+from creator.rewriting.instruction import TAGS, shown_text
 from creator.rewriting.reply import read_reply
 from selfplay.core.components import Choice
 from selfplay.core.types import Chat, Group, Prompt, Verdict
@@ -59,7 +59,7 @@ def children_of(
     """
     return {
         (
-            tuple(parents[id_].messages[-1].content for id_ in child.lineage.parents),
+            tuple(shown_text(parents[id_]) for id_ in child.lineage.parents),
             child.messages[-1].content,
         ): child.id
         for child in composed

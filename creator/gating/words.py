@@ -11,7 +11,7 @@ import re
 from collections import Counter
 
 from selfplay.core.types import Prompt
-from selfplay.core.words import folded, words
+from selfplay.core.words import folded, placed_words
 
 _OPERATOR = re.compile(r"(?<=[\d)])\s*([-+*/=<>^×÷])\s*(?=[\d(])")
 _UNITS = (
@@ -54,17 +54,26 @@ def figures(text: str) -> Counter[str]:
     """The numbers of a text, and the operators between numbers, with how often they stand there.
 
     Their order does not count: sentences that change places leave the problem as it was. So two
-    problems whose numbers have changed places are not told apart.
+    problems whose numbers have changed places are not told apart; `figures_in_order` does.
     """
-    found = Counter(_OPERATOR.findall(folded(text)))
-    for token in words(text):
-        if token[0].isdigit():
-            found[_number(token)] += 1
-        elif token in _VALUES:
-            found[_VALUES[token]] += 1
-        elif "-" in token:
-            found.update(_VALUES[part] for part in token.split("-") if part in _VALUES)
-    return found
+    return Counter(figures_in_order(text))
+
+
+def figures_in_order(text: str) -> list[str]:
+    """The numbers of a text and the operators between numbers, as they come."""
+    plain = folded(text)
+    found = [(match.start(1), [match[1]]) for match in _OPERATOR.finditer(plain)]
+    found += [(place, _figures_of(token)) for place, token in placed_words(plain)]
+    return [figure for _, figures in sorted(found) for figure in figures]
+
+
+def _figures_of(token: str) -> list[str]:
+    """Those of one word."""
+    if token[0].isdigit():
+        return [_number(token)]
+    if token in _VALUES:
+        return [_VALUES[token]]
+    return [_VALUES[part] for part in token.split("-") if part in _VALUES] if "-" in token else []
 
 
 def figures_mark(text: str) -> int:

@@ -4,6 +4,7 @@ The frame asks for the new prompt between two markers and for nothing else. An i
 goes up with its wording, and every child carries the label of the instruction that it was written
 under, so that yields of different wordings are never mixed up. The wordings are this project's own.
 
+Control tokens of chat templates in a prompt are shown broken (`creator.rewriting.control_text`).
 In a conversation the last turn is rewritten; the turns before it are shown and stay as they are.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from creator.rewriting.control_text import disarmed
 from selfplay.core.types import Chat, Prompt, user
 
 OPENING, CLOSING = "<new_prompt>", "</new_prompt>"
@@ -62,10 +64,15 @@ class Instruction:
         return user(_FRAME.format(task=task, shown=shown, opening=OPENING, closing=CLOSING))
 
 
+def shown_text(prompt: Prompt) -> str:
+    """The turn that is to be rewritten, as a request shows it."""
+    return disarmed(prompt.messages[-1].content)
+
+
 def _shown(prompt: Prompt) -> str:
-    *before, last = prompt.messages
-    original = "\n".join((_ORIGINAL[0], last.content, _ORIGINAL[1]))
+    *before, _ = prompt.messages
+    original = "\n".join((_ORIGINAL[0], shown_text(prompt), _ORIGINAL[1]))
     if not before:
         return original
-    turns = (f"{message.role}: {message.content}" for message in before)
+    turns = (f"{message.role}: {disarmed(message.content)}" for message in before)
     return "\n".join((_BEFORE[0], *turns, _BEFORE[1], original))

@@ -2,8 +2,9 @@
 
 Text outside the markers is left aside, and so is a chain of thought that ends in `</think>`.
 Everything else is taken strictly: a reply that was cut off, that marks no prompt or several, or
-whose prompt is empty, the parent again, a refusal, an answer or a piece of the frame is turned
-down. What a refusal or an answer looks like is said in `creator.gating.slips`, with its limits.
+whose prompt is empty, the parent again, a refusal, an answer, a piece of the frame or a control
+token of a chat template is turned down. What a refusal or an answer looks like is said in
+`creator.gating.slips`, with its limits.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from creator.gating.slips import find_slip
+from creator.rewriting.control_text import disarmed
 from creator.rewriting.instruction import CLOSING, OPENING, TAGS
 from selfplay.core.types import Response
 from selfplay.core.words import folded
@@ -58,7 +60,7 @@ def _fault(prompt: str, parents: Sequence[str]) -> str:
         return EMPTY
     if any(_bare(prompt) == _bare(parent) for parent in parents):
         return UNCHANGED
-    if any(tag in prompt for tag in TAGS):
+    if any(tag in prompt for tag in TAGS) or disarmed(prompt) != prompt:
         return LEAKED
     return _slip(prompt, parents)
 

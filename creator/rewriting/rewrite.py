@@ -1,6 +1,7 @@
 """The same request in clearer words; a gold answer, where there is one, stays right.
 
-That it does is checked as far as code can: the numbers have to be the parent's.
+That it does is checked as far as code can: numbers and names have to be the parent's, in its order
+(`creator.rewriting.kept`).
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from creator.tables.rewriting import RewriteOptions
 
 REWRITE = Instruction(
     "rewrite",
-    1,
+    2,
     "Say the prompt below again in other and clearer words. It has to ask for exactly the same: "
-    "keep every number as it is written, every name, condition and requirement, and add nothing.",
+    "keep every number and every name as it is written and in the order in which they come, every "
+    "condition and requirement, and add nothing.",
     keeps_answer=True,
 )
 

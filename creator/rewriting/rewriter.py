@@ -3,7 +3,8 @@
 All parents are asked at once. A child carries its parents, the model's name, the seed and the label
 of its instruction. Unless the instruction keeps what is asked for, the child has no gold answer,
 and of the parent's further columns only those that the options name: a solution of the parent is
-none of its child.
+none of its child. A child that keeps a gold answer is turned down where what the answer rests on
+has changed (`creator.rewriting.kept`).
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from creator.gating.surroundings import HasRewriter
-from creator.gating.words import figures
 from creator.operators import Child
-from creator.rewriting.instruction import TAGS, Instruction
+from creator.rewriting.instruction import TAGS, Instruction, shown_text
+from creator.rewriting.kept import answer_at_risk
 from creator.rewriting.reply import read_reply
 from creator.tables.rewriting import RewriteOptions
 from selfplay.core.errors import ModelError
@@ -30,7 +31,6 @@ NO_REPLY = "no reply"
 NO_USER_TURN = "the prompt does not end with a user's turn"
 NO_PARTNER = "no second parent"
 MARKERS = "the prompt holds the markers of a reply"
-OTHER_FIGURES = "other figures than the parent's"
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Request:
 
     @property
     def texts(self) -> list[str]:
-        """The turns that are to be rewritten."""
-        return [parent.messages[-1].content for parent in self.parents]
+        """The turns that are to be rewritten, as they are shown."""
+        return [shown_text(parent) for parent in self.parents]
 
 
 class Rewriter:
@@ -106,8 +106,9 @@ class Rewriter:
         messages = (*parent.messages[:-1], Message("user", text))
         label = {LABEL: self._instruction.label}
         if self._instruction.keeps_answer:
-            if parent.answer is not None and _other_figures(text, parent):
-                return OTHER_FIGURES
+            asked = parent.messages[-1].content
+            if parent.answer is not None and (change := answer_at_risk(asked, text)):
+                return change
             return replace(
                 parent, messages=messages, extra={**parent.extra, **label}, lineage=lineage
             )
@@ -139,8 +140,3 @@ def _unfit(prompt: Prompt) -> str:
     if not prompt.messages or prompt.messages[-1].role != "user":
         return NO_USER_TURN
     return MARKERS if any(tag in prompt.text for tag in TAGS) else ""
-
-
-def _other_figures(text: str, parent: Prompt) -> bool:
-    """A rewording with other numbers asks for another answer."""
-    return figures(text) != figures(parent.messages[-1].content)

@@ -26,3 +26,8 @@ def folded(text: str) -> str:
 def words(text: str) -> list[str]:
     """The words of a text, in order."""
     return _WORD.findall(folded(text))
+
+
+def placed_words(plain: str) -> list[tuple[int, str]]:
+    """The words of a text as `folded` leaves it, each with the place where it begins."""
+    return [(match.start(), match[0]) for match in _WORD.finditer(plain)]
