@@ -31,7 +31,7 @@ _ROUNDING = 1e-9
 """Partial credit that is summed up may pass 1 by this much. It stays partial: `spell_backward`
 gives such a score to the right letters with more after them, and exactly 1 to right answers."""
 
-_SCORER_ERRORS = (
+_GYM_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -42,7 +42,8 @@ _SCORER_ERRORS = (
     TypeError,
     ValueError,
 )
-"""What scorers are known to raise on odd answers; anything else is a fault and propagates."""
+"""What generators raise at levels that they cannot do, and scorers on odd answers; anything else is
+a fault and propagates."""
 
 EVALUATING = frozenset(
     {
@@ -104,9 +105,20 @@ def puzzle_prompt(puzzle: Puzzle, lineage: Lineage) -> Prompt:
 
 
 def check_space(space: GymSpace) -> None:
-    """Raise ConfigError unless generator, attributes and every level are ones reasoning-gym has."""
+    """Raise ConfigError unless generator, attributes and every level are ones reasoning-gym has.
+
+    Every combination has to be allowed, and an item is made at every level, the other attributes
+    being at their easiest: what a generator allows is not always what it can make.
+    """
     for attributes in all_levels(space):
         _dataset(space.generator, _key(attributes))
+    easiest = {attribute: values[0] for attribute, values in space.levels.items()}
+    for attribute, values in space.levels.items():
+        for value in values:
+            try:
+                gym_item(space.generator, {**easiest, attribute: value}, 0)
+            except ConfigError as error:
+                raise ConfigError(f"spaces.{space.generator}.{attribute}: {error}") from error
 
 
 def all_levels(space: GymSpace) -> list[dict[str, Level]]:
@@ -119,7 +131,8 @@ def gym_item(generator: str, attributes: Mapping[str, Level], index: int) -> Gym
     """Return item `index` (≥ 0) of `generator` at exactly these attribute values.
 
     Attributes left out keep the generator's default range. Raises ConfigError for an unknown
-    generator or attribute, a value outside the generator's range, or a negative index.
+    generator or attribute, a value that the generator does not allow or makes no item of, or a
+    negative index.
     """
     entry = _entry(generator, attributes, index)
     return GymItem(question=str(entry["question"]), answer=str(entry["answer"]))
@@ -137,7 +150,7 @@ def gym_score(
     dataset = _dataset(generator, _key(attributes))
     try:
         score = float(dataset.score_answer(response_text, entry))
-    except _SCORER_ERRORS as error:
+    except _GYM_ERRORS as error:
         raise DataError(f"{generator}: its scorer failed on the response: {error!r}") from error
     if 1.0 < score < 1.0 + _ROUNDING:
         return math.nextafter(1.0, 0.0)
@@ -150,7 +163,15 @@ def _entry(generator: str, attributes: Mapping[str, Level], index: int) -> dict[
     """Return reasoning-gym's record of one item."""
     if index < 0:
         raise ConfigError(f"{generator}: expected an index of 0 or more, found {index}")
-    entry: dict[str, Any] = _dataset(generator, _key(attributes))[index]
+    dataset = _dataset(generator, _key(attributes))
+    try:
+        entry: dict[str, Any] = dataset[index]
+    except _GYM_ERRORS as error:
+        found = ", ".join(f"{name}={value}" for name, value in attributes.items())
+        raise ConfigError(
+            f"{generator}: expected levels that reasoning-gym can make an item of, found {found}, "
+            f"where it fails: {error!r}. Take this level out of spaces.{generator}"
+        ) from error
     return entry
 
 

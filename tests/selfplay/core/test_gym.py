@@ -137,3 +137,17 @@ def test_generators_that_evaluate_a_response_are_exactly_those_refused() -> None
 def test_a_generator_that_evaluates_responses_is_refused() -> None:
     with pytest.raises(ConfigError, match="never evaluated"):
         gym_item("countdown", {}, 0)
+
+
+@pytest.mark.parametrize(
+    ("generator", "attribute", "level"),
+    [("spell_backward", "word_len", 50), ("word_sorting", "word_length", 500)],
+)
+def test_a_level_that_no_item_can_be_made_of_is_refused_by_its_key(
+    generator: str, attribute: str, level: int
+) -> None:
+    with pytest.raises(ConfigError, match=rf"{generator}: expected levels .* {attribute}={level}"):
+        gym_item(generator, {attribute: level}, 0)
+    space = GymSpace(generator, {attribute: (4, level)})
+    with pytest.raises(ConfigError, match=rf"^spaces\.{generator}\.{attribute}: .*={level}"):
+        check_space(space)
