@@ -12,19 +12,39 @@ question nor imperative.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from selfplay.core.refusals import REFUSAL
+from selfplay.core.refusals import refuses
 
 _ROLE = r"(?:given|rewritten|created|new|original|evolved|revised|modified|updated|final)"
 _KIND = r"(?:prompt|question|instruction|problem|task|version|variant)"
 
 
-def _pattern(*alternatives: str) -> re.Pattern[str]:
-    return re.compile("|".join(alternatives), re.MULTILINE)
+def _pattern(*alternatives: str) -> Callable[[str], object]:
+    return re.compile("|".join(alternatives), re.MULTILINE).search
 
 
-_SLIPS: Mapping[str, re.Pattern[str]] = {
+_POLITE = re.compile(
+    r"\b(?:sorry|apolog\w+|unfortunately|help|assist|provid\w+|request|comply|fulfil|an? ai)\b"
+)
+_AS_AI = re.compile(
+    r"\bas an? (?:ai|artificial intelligence)(?: language)?(?: model| assistant)?, i\b"
+)
+
+
+def _refuses(text: str) -> bool:
+    """Does the text begin with a refusal, or speak as a model?
+
+    People who ask say as well what they themselves cannot do ("I can't open the file, what is
+    wrong?"), though not in these words.
+    """
+    if _AS_AI.search(text):
+        return True
+    beginning = re.split(r"(?<=[.!?\n])", text.strip(), maxsplit=1)[0]
+    return refuses(beginning) and ("?" not in text or _POLITE.search(beginning) is not None)
+
+
+_SLIPS: Mapping[str, Callable[[str], object]] = {
     "template marker": _pattern(
         rf"#+ ?(?:the )?(?:{_ROLE} ){{1,2}}{_KIND} ?#",
         rf"^[^\w\n]*(?:the )?(?:{_ROLE} ){{1,2}}{_KIND}\b[* ]*:",
@@ -37,7 +57,7 @@ _SLIPS: Mapping[str, re.Pattern[str]] = {
         rf"\A\W*here(?:'s| is| are)\b[^\n]*\b(?:{_KIND}s?|rewrite|rewriting)\b[^\n]*:",
         r"\A\W*i(?:'ve| have) (?:rewritten|rephrased|modified|revised|created|made)\b",
     ),
-    "refusal": REFUSAL,
+    "refusal": _refuses,
     "answer": _pattern(
         r"<<[^<>\n]*=[^<>\n]*>>",
         r"^[ \t]*####[ \t]*[-$]?\d",
@@ -86,8 +106,8 @@ asks in another way is lost, an answer that looks like asking is caught by the o
 
 def find_slip(text: str, parents: Sequence[str]) -> str:
     """The first slip that the text has and no parent has; empty without any."""
-    for slip, pattern in _SLIPS.items():
-        if pattern.search(text) and not any(pattern.search(parent) for parent in parents):
+    for slip, found in _SLIPS.items():
+        if found(text) and not any(found(parent) for parent in parents):
             return slip
     asked = parents and all(parent.rstrip().endswith("?") for parent in parents)
     if asked and not _REQUEST.search(text):

@@ -1,18 +1,51 @@
-"""What a refusal looks like: a pattern, on texts as `words.folded` leaves them.
+"""Does a text refuse what it was asked for, as a whole or in part?
 
-Limit: the phrases are English.
+What stands behind the last `</think>` is read, and quotations, whose speaker is somebody else, are
+left out. A sentence refuses if somebody says of *themselves* that they cannot or will not do what
+assistants are asked to do (help, provide, write, discuss …), or if it calls the request declined or
+against the rules (`selfplay.core.refusal_forms`). Sentences about others, idioms ("I can't help
+but admire") and steps of a calculation ("we cannot divide by zero") are none.
+
+English, and the common forms of nineteen other languages. Limits: irony and refusals by a change of
+subject are missed; a letter in the first person that says no, where the prompt asked for one, is
+taken for a refusal. `benchmarks/refusals.py` measures both kinds of error.
 """
 
 from __future__ import annotations
 
 import re
 
-REFUSAL = re.compile(
-    r"\A\W*(?:i'm|i am|we're|we are) (?:really |very |so )?(?:sorry|unable|not able)\b"
-    r"|\A\W*(?:sorry|apologies|unfortunately),? (?:but )?(?:i|we)\b"
-    r"|\A\W*(?:i|we) (?:cannot|can't|can not|won't|will not|am not able to) "
-    r"(?:help|assist|comply|fulfil|fulfill|provide|rewrite|create|generate|continue|do)\b"
-    r"|\bas an? (?:ai|artificial intelligence)(?: language)?(?: model| assistant)?, i\b",
+from selfplay.core.refusal_forms import FORMS
+from selfplay.core.words import folded
+
+_THOUGHT = re.compile(r"\A.*</think(?:ing)?>|<think(?:ing)?>.*\Z", re.DOTALL)
+_QUOTED = re.compile(
+    r'"[^"\n]{1,400}"|“[^”\n]{1,400}”|„[^“”\n]{1,400}[“”]|«[^»\n]{1,400}»|「[^」\n]{1,400}」'
+    r"|`[^`\n]{1,400}`"
+    r"|(?<![^\W_])'(?!(?:m|s|re|ve|ll|d|t)\b)[^'\n]{1,200}(?:'[a-z][^'\n]{0,200}){0,3}'(?![^\W_])"
+    r"|^\s*>.*$",
     re.MULTILINE,
 )
-"""Sorry, cannot, will not, as an AI: at the start of a text, the last one anywhere."""
+_SENTENCE = re.compile(r"[^.!?\n。！？।]{1,400}")
+_DRAFT = re.compile(
+    r"\b(?:here(?:'s| is| are)|you (?:could|can|might|may) (?:write|say|reply)|sample|draft"
+    r"|example|e-?mail|letter|translat\w+|story|dialogue|poem|song|script|reads?|(?<!i )says?|said"
+    r"|repl(?:y|ies|ied)|answers?|asks?|wrote|subject|dear|motto)\b[^.!?\n]{0,40}:"
+    r"|^dear \w+|^subject:|^\w+: [^\n]{0,400}[.!?\n] ?\w+: ",
+    re.MULTILINE,
+)
+"""Announces words that are to be somebody else's."""
+
+
+def refuses(text: str) -> bool:
+    """Whether the text refuses."""
+    plain = folded(_THOUGHT.sub("", text)).strip()
+    said = _QUOTED.sub(" ", plain)
+    # A text that is one quotation is what is said and not what is quoted.
+    spoken = said if any(letter.isalnum() for letter in said) else plain
+    own = spoken[: match.start()] if (match := _DRAFT.search(spoken)) else spoken
+    return any(
+        form.search(sentence)
+        for sentence in map(str.strip, _SENTENCE.findall(own))
+        for form in FORMS
+    )
