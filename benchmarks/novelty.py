@@ -51,6 +51,7 @@ class Ready:
     """Vectors that were made before."""
 
     name = "ready"
+    installed = True
 
     def __init__(self, texts: Sequence[str], vectors_ND: NDArray[np.float32]) -> None:
         self._rows = {text: i for i, text in enumerate(texts)}

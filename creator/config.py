@@ -231,8 +231,8 @@ class CreatorConfig:
 
     @property
     def compares_meanings(self) -> bool:
-        """Does a gate need the embedder?"""
-        return any(getattr(gate.options, "cosine", 0.0) > 0.0 for gate in self.gates)
+        """Does a gate need the embedder, whether or not it is installed?"""
+        return any((getattr(gate.options, "cosine", 0.0) or 0.0) > 0.0 for gate in self.gates)
 
     @property
     def trains_policy(self) -> bool:

@@ -18,13 +18,16 @@ from creator.cohorts import Cohorts
 from creator.config import CreatorConfig, weight_of
 from creator.difficulty import mean_difficulty
 from creator.gates import Gate, Heldout, admit
+from creator.measured import Measured
 from creator.memory import Eligible, History, Memory
 from creator.operators import Child, Operator
 from creator.pool_index import numbers
 from creator.samplers.candidates import Sampler
 from creator.samplers.replay import replays
+from creator.scales import on_one_scale
 from creator.shelf import Shelf
 from creator.surroundings import Surroundings, Turn
+from creator.turned_down import why_barren
 from creator.yields import Judged, Yields, operator_metrics
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Composition, Group, Now, Prompt, Rejection
@@ -116,8 +119,15 @@ class Creator:
         """
         self._config = config
         self._surroundings = surroundings
-        self._memory = Memory(config, archive, history, seed, config.pool, surroundings.directory)
-        self._yields = Yields(archive, judged)
+        self._memory = Memory(
+            config,
+            archive,
+            lambda t: self.scaled(history(t)),
+            seed,
+            config.pool,
+            surroundings.directory,
+        )
+        self._yields = Yields(archive, lambda t: self.scaled(judged(t)))
         self._choose: Chooser = config.chooser.build()
         self._sample: Sampler = config.sampler.build()
         self._operators = [
@@ -126,6 +136,10 @@ class Creator:
         ]
         chosen: list[Gate] = [choice.build(surroundings) for choice in config.gates]
         self._gates = [Heldout(surroundings), *chosen]
+
+    def scaled(self, groups: Sequence[Group]) -> list[Group]:
+        """The groups with their rewards on the one scale that the creator counts in."""
+        return on_one_scale(groups, self._surroundings.scales)
 
     def compose(
         self,
@@ -144,7 +158,7 @@ class Creator:
         if self._config.fresh_samples and previous:
             asked = [group.prompt for group in previous]
             previous = turn.estimate(asked, self._config.fresh_samples)
-        measured = self._memory.measure(now.round, previous)
+        measured = self._memory.measure(now.round, self.scaled(previous))
         eligible = self._memory.eligible(now, measured)
         replay, size = self._config.replay, self._config.batch
         if replay.enabled and replays(len(eligible), replay, seed.at("replay").numpy()):
@@ -156,7 +170,8 @@ class Creator:
             tried = (drawn.prompts, drawn.rejections)
             metrics |= operator_metrics(now.round, *tried, cohorts)
         estimates = tuple(self._memory.estimates(measured))
-        return Composition(drawn.prompts, estimates, tuple(drawn.rejections), metrics)
+        barren = "" if drawn.replayed else self._barren(now, len(eligible), measured, drawn)
+        return Composition(drawn.prompts, estimates, tuple(drawn.rejections), metrics, barren)
 
     def refill(
         self,
@@ -173,10 +188,17 @@ class Creator:
         parents are drawn from. None of them was asked in this round.
         """
         self._surroundings.begin(turn)
-        measured = self._memory.measure_within(now.round, groups, seed.at("estimate"))
+        measured = self._memory.measure_within(now.round, self.scaled(groups), seed.at("estimate"))
         eligible = self._memory.eligible(now, measured)
         asked = frozenset(group.prompt.id for group in groups)
         return self._draw(eligible, originals, count, now, seed, asked)
+
+    def _barren(self, now: Now, eligible: int, measured: Sequence[Measured], drawn: Drawn) -> str:
+        """Why there is no child where there was to be one; empty where all is well."""
+        known = max(len(self._memory.pool), sum(len(part.rows) for part in measured))
+        if drawn.children or not known or not self._share(now.round):
+            return ""
+        return why_barren(eligible, known, drawn.rejections)
 
     def _replayed(self, eligible: Eligible, count: int, seed: Seed) -> Drawn:
         """Up to `count` prompts of the pool itself, drawn by their values."""

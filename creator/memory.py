@@ -86,7 +86,7 @@ class Memory:
         self._archive, self._history, self._seed = archive, history, seed
         fades = self._options.trust != TrustOptions()
         self._trust = self._options.trust if fades else None
-        self._file = PoolFile(directory, (seed, config.estimator, self._options))
+        self._file = PoolFile(directory, (seed, config.estimator, self._options, "one scale"))
         self.pool = Pool()
         self._held = 0
         self._folded = 0

@@ -13,6 +13,7 @@ from pathlib import Path
 from creator.archive import Archive
 from creator.gating.asked_once import AskedOnce
 from creator.gating.surroundings import Embeds
+from creator.scales import Scales, unit
 from selfplay.core.gym import Spaces
 from selfplay.core.text import TextModel
 from selfplay.core.types import Group, Probe, Prompt
@@ -50,6 +51,8 @@ class Surroundings:
     """The prompts' texts in a benchmark's file."""
     final_answer: Callable[[str], str | None]
     """A response's final answer in one spelling for equal answers; None where there is none."""
+    scales: Scales = unit
+    """The scales that responses to prompts are judged on."""
     spaces: Spaces = field(default_factory=dict)
     """The difficulty spaces of puzzles."""
     directory: Path | None = None

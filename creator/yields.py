@@ -62,7 +62,7 @@ class Yields:
         Args:
             archive: the run's ledger.
             judged: the groups of a round.
-            success: the lowest reward of a response that succeeds.
+            success: the lowest reward of a response that succeeds, as a share of the judge's scale.
             bar: the success rate from which on a prompt counts as solved.
         """
         self._archive, self._judged = archive, judged

@@ -154,6 +154,11 @@ class Meta:
         return min(lows), max(highs)
 
     @property
+    def scales(self) -> dict[str, tuple[float, float]]:
+        """The same by a task's name; under the empty name for prompts that no task takes."""
+        return {name or "": panel.scale for name, panel in self._panels.items()}
+
+    @property
     def fingerprint(self) -> str:
         """12 hex digits that name the judges, their options and the rubric."""
         return self._fingerprint

@@ -51,10 +51,17 @@ from selfplay.policies import Policies, writing
 from selfplay.reviewing import Reviewing
 from selfplay.rollouts import Rollouts
 from selfplay.rubrics import in_force
+from selfplay.scales import scales_by
 from selfplay.settings import GROWING, RunConfig
 from selfplay.signals import SIGNALS
 from selfplay.stopping.concluding import Concluding
-from selfplay.tasks import samples_of, solver_config, task_judges, verified_by
+from selfplay.tasks import (
+    refuse_unknown_tasks,
+    samples_of,
+    solver_config,
+    task_judges,
+    verified_by,
+)
 from solver.learning.team import join
 from solver.policy import Policy
 from solver.solver import Solver, check_solver, leading_solver
@@ -188,6 +195,7 @@ def gather(config: RunConfig) -> Material:
     originals = without(prompts, heldout)
     if not originals:
         raise DataError("no prompt is left to train on once the held-out ones are taken away")
+    refuse_unknown_tasks(config, originals)
     verifies = verified_by(config)
     verified = [prompt for prompt in originals if verifies(prompt)]
     if verified and not any(map(verifiable, verified)):
@@ -266,6 +274,7 @@ def seat(
     embedder = Embedder(config.creator.embedder)
     if config.creator.compares_meanings and not ledger.stage_done(0, "deal"):
         embedder.embed([])  # a model that cannot be loaded is said now, not rounds later
+    ledger.keep_scales(meta.scales)
     surroundings = Surroundings(
         archive=Archive(ledger),
         known=ledger.archived,
@@ -275,6 +284,7 @@ def seat(
         embedder=embedder,
         read_texts=benchmark_texts,
         final_answer=meta.verifier.final_answer,
+        scales=scales_by(config, meta.scales),
         spaces=material.spaces,
         directory=directory / CREATOR,
     )

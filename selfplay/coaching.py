@@ -30,7 +30,6 @@ from selfplay.core.seeding import Seed
 from selfplay.core.text import TextModel
 from selfplay.core.types import Group, Verdict
 from selfplay.events import Progress
-from selfplay.labels import TRAIN
 from selfplay.ledger import Ledger
 from selfplay.ledger.entries import PolicyEntry
 from selfplay.paths import CREATOR, POLICY
@@ -170,23 +169,24 @@ def network_of(config: RunConfig, directory: Path, ledger: Ledger) -> Network:
 
 
 def rewarded_requests(
-    ledger: Ledger, t: int, metric: Choice, writer: str, judging: str
+    ledger: Ledger, t: int, metric: Choice, writer: str, judging: str, judged: Sequence[Group]
 ) -> dict[str, list[Group]]:
     """Round t's requests to the rewriter with their replies' rewards, by label, in order.
 
     Args:
         ledger: of the run.
-        t: the round, whose training groups are judged.
+        t: the round.
         metric: what a child is worth.
         writer: the rewriter's name.
         judging: the fingerprint under which the children were judged.
+        judged: the round's training groups, with rewards on the creator's scale.
     """
     composed = ledger.composition(t)
     written = [prompt for prompt in composed if prompt.lineage.model == writer]
     ids = sorted({id_ for prompt in written for id_ in prompt.lineage.parents})
     parents = dict(zip(ids, ledger.prompts(ids), strict=True))
     children = children_of(composed, parents, writer, t)
-    values = informativeness(metric, ledger.groups(t, TRAIN), t)
+    values = informativeness(metric, judged, t)
     labels = request_labels(ledger, t)
     requests = {label: ledger.groups(t, label) for label in labels}
     verdicts = iter(rewarded([g for label in labels for g in requests[label]], children, values))

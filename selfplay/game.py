@@ -26,6 +26,7 @@ from selfplay.core.text import TextModel
 from selfplay.core.types import GENERATED, Group, Now, Probe, Prompt
 from selfplay.evaluation import accuracy, samplings
 from selfplay.events import Event, Listener, Progress, StageDone, nobody
+from selfplay.evolution import evolution_alarms, refuse_barren
 from selfplay.failed import kept
 from selfplay.judged.stage import NoWinRates, WinRates
 from selfplay.labels import ANCHORS, BASELINE, ESTIMATE, GATE, TRAIN, last_judged
@@ -138,9 +139,13 @@ def compose(game: Game, t: int) -> Iterator[Progress]:
     previous, asked = last_judged(game.ledger, t - 1), list[Group]()
     turn, seed = turn_of(game, now, "", asked), game.seed.at(t, "compose")
     composition = game.creator.compose(now, previous, game.originals, turn, seed)
+    refuse_barren(t, composition, game.config.max_rejected)
+    alarms = evolution_alarms(t, composition)
     with game.ledger.commit(t, "compose") as stage:
         game.ledger.add_composition(t, composition)
+        game.ledger.add_alarms(alarms)
         stage.metrics = {**composition.metrics, GENERATED: float(generated_tokens(asked))}
+        stage.metrics |= {"alarms": float(len(alarms))} if alarms else {}
     yield Progress(t, "compose", 1, 1)
 
 
@@ -244,7 +249,8 @@ def coach(game: Game, t: int) -> Iterator[Progress]:
     """The rewriter's replies get what their children are worth; its own network learns from it."""
     yield Progress(t, "coach", 0, 1)
     metric, judging = game.config.creator.training.metric, game.meta.fingerprint
-    found = rewarded_requests(game.ledger, t, metric, game.rewriter.name, judging)
+    judged = game.creator.scaled(game.ledger.groups(t, TRAIN))
+    found = rewarded_requests(game.ledger, t, metric, game.rewriter.name, judging, judged)
     requests = [request for groups in found.values() for request in groups]
     taught = lesson_of(requests)
     metrics = game.network.learn(t, taught, game.is_last(t))

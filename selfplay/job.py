@@ -12,7 +12,7 @@ from selfplay.config import Loaded
 from selfplay.environment import changes, environment
 from selfplay.events import Event, Progress
 from selfplay.heartbeat import Heartbeat
-from selfplay.notes import loss_notes, run_notes
+from selfplay.notes import dealt_notes, loss_notes, run_notes
 from selfplay.run import play
 from selfplay.settings import RunConfig
 from selfplay.signals import Interruption, LeavingError
@@ -90,7 +90,8 @@ def play_out(
         ]
         losses = loss_notes(loaded.config.solver, loaded.config.tasks)
         models = game.solver.policy.model.notes
-        for note in [*run_notes(loaded.config), *losses, *models, *began]:
+        copies = dealt_notes(game.dealt, game.heldout)
+        for note in [*run_notes(loaded.config), *losses, *models, *copies, *began]:
             tell(note)
         heartbeat = Heartbeat(directory)
         stack.callback(heartbeat.close)

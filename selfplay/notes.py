@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from selfplay.core.components import Choice
-from selfplay.core.types import Group
+from selfplay.core.types import Group, Prompt
 from selfplay.settings import RunConfig, TaskConfig
 from solver.config import SolverConfig
 from solver.learning.team import world_size
@@ -47,6 +47,30 @@ def _truncation(config: RunConfig) -> list[str]:
         "generation_truncation says how far they are apart"
         for name in sorted(names)
     ]
+
+
+def dealt_notes(originals: Sequence[Prompt], heldout: Sequence[Prompt]) -> list[str]:
+    """Of a new run's prompts: the share of them that nearly copies a held-out one.
+
+    As the gate `contamination` tells copies by words: numbers aside, and with a story around them.
+    Puzzles are left out, which share their generators' templates.
+    """
+    asked = [prompt for prompt in originals if prompt.puzzle is None]
+    tested = [prompt for prompt in heldout if prompt.puzzle is None]
+    if not asked or not tested:
+        return []
+    from creator.gating.contamination import near_copies  # NumPy
+
+    copies = near_copies(asked, tested)
+    if not copies:
+        return []
+    first = " ".join(asked[copies[0]].text.split())[:60]
+    note = (
+        f"{len(copies) / len(asked):.1%} of the prompts to train on ({len(copies):,} of "
+        f"{len(asked):,}) nearly copy a held-out one, so held-out accuracy says less; the first "
+        f"begins '{first}'"
+    )
+    return [note]
 
 
 def job_notes(objective: Choice, groups: Sequence[Group]) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from creator.config import ESTIMATORS
 from creator.estimators.evidence import Estimator, Evidence, evidence_of
 from creator.estimators.trial import REWARDS, lacking
+from creator.scales import Scale, Scales, on_one_scale, unit
 from selfplay.core.components import find_row, load_attribute
 from selfplay.core.errors import ConfigError
 from selfplay.core.seeding import Seed
@@ -106,7 +107,7 @@ def rank(groups: Sequence[Group], metrics: Sequence[str] | None = None) -> list[
     Raises:
         ConfigError: a metric is unknown, or reads what groups do not hold.
     """
-    evidence = recorded_evidence(groups)
+    evidence = recorded_evidence(on_one_scale(groups, recorded_scales(groups)))
     if not metrics:
         everyone = {name: metric_called(name) for name in ESTIMATORS}
         measures = {name: of for name, of in everyone.items() if not lacking(of, REWARDS)}
@@ -117,6 +118,14 @@ def rank(groups: Sequence[Group], metrics: Sequence[str] | None = None) -> list[
             if reason:
                 raise ConfigError(f"metric: groups cannot be ranked by '{name}': {reason}")
     return [rank_by(groups, evidence, name, measure) for name, measure in measures.items()]
+
+
+def recorded_scales(groups: Sequence[Group]) -> Scales:
+    """What recorded rewards are counted in: as they are where all are from 0 to 1, else spreads."""
+    rewards = np.concatenate([np.zeros(0), *(group.rewards for group in groups)])
+    if Scale().holds(rewards[np.isfinite(rewards)]):
+        return unit
+    return lambda prompts: [Scale("recorded", -math.inf, math.inf)] * len(prompts)
 
 
 def metric_called(name: str) -> Estimator:

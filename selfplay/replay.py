@@ -14,7 +14,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ from typing import Any
 from creator.config import CreatorConfig
 from creator.creator import REPLAYED
 from creator.estimators.trial import check_usable
+from creator.memory import History
+from creator.scales import on_one_scale
 from creator.tables.estimators import SuccessOptions
 from selfplay.config import differences, load_config, load_values
 from selfplay.core.errors import ConfigError
@@ -40,6 +41,7 @@ from selfplay.labels import TRAIN, estimated_from
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.policies import writing
+from selfplay.scales import scales_by
 from selfplay.settings import RunConfig
 
 OWN = "run"
@@ -199,12 +201,12 @@ def replay(
     with Ledger.open(directory / LEDGER, read_only=True) as ledger:
         # No estimator reads what the responses say, so no tokenizer is needed.
         ledger.decode = lambda tokens: [""] * len(tokens)
-        seed, history = Seed(ledger.settings["seed"]), partial(estimated_from, ledger)
+        seed, history = Seed(ledger.settings["seed"]), history_of(ledger)
         stand_ins = [
             StandIn(name, creator_config(ledger, name, overrides), ledger, history, seed)
             for name, overrides in {OWN: (), **alternatives}.items()
         ]
-        return compared(ledger, stand_ins, seed, draws, Outcomes(threshold))
+        return compared(ledger, history, stand_ins, seed, draws, Outcomes(threshold))
 
 
 def creator_config(ledger: Ledger, name: str, overrides: Sequence[str]) -> CreatorConfig:
@@ -225,8 +227,20 @@ def creator_config(ledger: Ledger, name: str, overrides: Sequence[str]) -> Creat
     return loaded.config.creator
 
 
+def history_of(ledger: Ledger) -> History:
+    """The groups that each round's estimates rest on, on the scale that the creator counts in."""
+    config = load_values(ledger.settings, "the run", RunConfig).config
+    scales = scales_by(config, ledger.scales)
+    return lambda t: on_one_scale(estimated_from(ledger, t), scales)
+
+
 def compared(
-    ledger: Ledger, stand_ins: Sequence[StandIn], seed: Seed, draws: int, outcomes: Outcomes
+    ledger: Ledger,
+    history: History,
+    stand_ins: Sequence[StandIn],
+    seed: Seed,
+    draws: int,
+    outcomes: Outcomes,
 ) -> Replay:
     """All rounds that were judged and had prompts to choose from; the first stand-in is the run."""
     last = sum(1 for _ in judged_rounds(ledger))
@@ -235,7 +249,7 @@ def compared(
     turns: list[Turn] = []
     recorded = reproduced = 0
     for t in range(1, last + 1):
-        groups = estimated_from(ledger, t)
+        groups = history(t)
         outcomes.scored(groups)
         again = [seed.at(t, "replay", i) for i in range(1, draws)]
         lots = [seed.at(t, "compose", "parents"), *again]

@@ -190,6 +190,9 @@ class RunConfig:
     """Recorded groups (JSONL) whose rewards warm-start the first round's estimates."""
     max_missing: float = 0.5
     """The run pauses when more than this share of a round's verdicts is missing."""
+    max_rejected: float = 1.0
+    """The run pauses when more than this share of a round's attempts at children is turned down;
+    1: never. A round without any child is an alarm in any case."""
     creator: CreatorConfig = field(default_factory=CreatorConfig)
     """How each round's prompts are composed."""
     coaching: CoachingConfig = field(default_factory=CoachingConfig)
@@ -228,6 +231,7 @@ class RunConfig:
         require(self.rounds >= 0, "rounds", "0 or more", self.rounds)
         require(self.chunk >= 1, "chunk", "1 or more", self.chunk)
         require(0 <= self.max_missing <= 1, "max_missing", "a share", self.max_missing)
+        require(0 <= self.max_rejected <= 1, "max_rejected", "a share", self.max_rejected)
         self._check_stops()
         self._check_round()
 
@@ -301,6 +305,9 @@ def _check_samples(where: str, n: int, objective: Choice) -> None:
 
 
 GROWING = frozenset(
-    {"rounds", "token_budget", "hour_budget", "money_budget", "stop", "report_to", "max_missing"}
+    {
+        *("rounds", "token_budget", "hour_budget", "money_budget", "stop", "report_to"),
+        *("max_missing", "max_rejected"),
+    }
 )
 """Top-level keys that may change when a run goes on; any other change would mix experiments."""

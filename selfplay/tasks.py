@@ -6,11 +6,12 @@ which task a prompt belongs to.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from meta.config import TaskJudges
 from selfplay.core.components import chosen
+from selfplay.core.errors import nearest, require
 from selfplay.core.tasks import Match, Partition
 from selfplay.core.types import Prompt
 from selfplay.rewrites import REWRITING
@@ -66,6 +67,27 @@ def verified_by(config: RunConfig) -> Callable[[Prompt], bool]:
         return any(judge.name == "verifier" for judge in judges)
 
     return verifies
+
+
+def refuse_unknown_tasks(config: RunConfig, prompts: Sequence[Prompt]) -> None:
+    """Refuses quotas and conditions for tasks that no prompt is of: they would do nothing.
+
+    Children have the tasks of their parents, so the originals' are all there are.
+
+    Raises:
+        ConfigError: names the key, the task and the nearest one.
+    """
+    if config.recorded is not None:  # recorded prompts may bring tasks of their own
+        return
+    named = {"creator.pool.quotas": list(config.creator.pool.quotas)}
+    named["creator.sampler.shares"] = list(getattr(config.creator.sampler.options, "shares", ()))
+    for i, task in enumerate(config.tasks):
+        named[f"tasks.{i}.match.task"] = [name for name in task.match.task if name != REWRITING]
+    known = {prompt.task for prompt in prompts}
+    for where, names in named.items():
+        for name in names:
+            hint = f"'{name}'; {nearest(name, known)}"
+            require(name in known, where, "tasks that prompts are of", hint)
 
 
 def samples_of(config: RunConfig) -> Callable[[Prompt], int]:

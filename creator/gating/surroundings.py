@@ -38,6 +38,10 @@ class Embeds(Protocol):
     def name(self) -> str:
         """Tells one model from another: vectors of different models are not compared."""
 
+    @property
+    def installed(self) -> bool:
+        """Whether it can be asked here, as far as that is known without loading it."""
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors, shape (N, D), in the order of `texts`."""
 
@@ -72,6 +76,10 @@ class HasVectors(HasMemory, HasEmbedder, Protocol):
 
 class HasBenchmarks(HasEmbedder, Protocol):
     """For the gate that knows what the model will be tested on."""
+
+    @property
+    def heldout(self) -> frozenset[str]:
+        """Normalised texts of the run's held-out prompts."""
 
     def read_texts(self, path: str) -> list[str]:
         """The prompts' texts in a benchmark's file.

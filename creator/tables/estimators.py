@@ -40,7 +40,7 @@ class MeanOptions:
     """The mean reward as a value."""
 
     origin: float = 0.0
-    """The reward that is worth nothing: the lowest of the judge's scale."""
+    """The reward that is worth nothing, as a share of the judge's scale."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class InverseOptions:
     """An inverse that stays finite."""
 
     floor: float = 0.01
-    """In units of the reward: what is smaller counts as this."""
+    """As a share of the judge's scale: what is smaller counts as this."""
 
     def check(self, where: str) -> None:
         """Refuses impossible values.
@@ -64,7 +64,7 @@ class InverseMeanOptions(InverseOptions):
     """As `InverseOptions`."""
 
     origin: float = 0.0
-    """The reward that is worth nothing: the lowest of the judge's scale."""
+    """The reward that is worth nothing, as a share of the judge's scale."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class SuccessOptions:
     """When a response succeeds."""
 
     threshold: float = 0.5
-    """The lowest reward of a success."""
+    """The lowest reward of a success, as a share of the judge's scale: 0.5 is halfway up."""
 
 
 @dataclass(frozen=True)

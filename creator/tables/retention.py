@@ -110,8 +110,8 @@ class PoolOptions:
     quotas: dict[str, float] = field(default_factory=dict)
     """By task, the share of the capacity that it keeps, as far as it has so many prompts."""
     success: float | None = 0.5
-    """The lowest reward of a success; null: the rewards go from 0 to 1, and their mean counts as
-    the success rate."""
+    """The lowest reward of a success, as a share of the judge's scale; null: the mean of the
+    rewards, in such shares, counts as the success rate."""
     retire: RetireOptions = field(default_factory=RetireOptions)
     """Solved and hopeless prompts."""
     trust: TrustOptions = field(default_factory=TrustOptions)

@@ -35,7 +35,10 @@ class RoundLine:
         if isinstance(event, Progress):
             self._tokens += event.tokens
             return None
+        alarms = self._metrics.get("alarms", 0.0)
         self._metrics |= event.metrics
+        if "alarms" in event.metrics:  # of several stages of a round
+            self._metrics["alarms"] += alarms
         self._seconds += event.seconds
         if event.stage != "record":
             return None
@@ -48,10 +51,20 @@ class RoundLine:
         parts += [
             f"{word} {self._metrics[name]:.3f}" for name, word in SHOWN if name in self._metrics
         ]
-        words = (alarm_words(self._metrics), review_words(self._metrics))
+        words = (
+            child_words(self._metrics),
+            alarm_words(self._metrics),
+            review_words(self._metrics),
+        )
         parts += [word for word in words if word]
         speed = self._tokens / self._seconds if self._seconds else 0.0
         return " · ".join([*parts, f"{speed:,.0f} tok/s", f"{self._seconds:.1f} s"])
+
+
+def child_words(metrics: Mapping[str, float]) -> str:
+    """`no child (60 turned down)`; empty where some were admitted, or none was tried."""
+    rejected = int(metrics.get("rejected", 0))
+    return f"no child ({rejected:,} turned down)" if rejected and not metrics["evolved"] else ""
 
 
 def alarm_words(metrics: Mapping[str, float]) -> str:

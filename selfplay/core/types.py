@@ -272,6 +272,8 @@ class Composition:
     rejections: tuple[Rejection, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     """What the creator counts about this round, by name."""
+    barren: str = ""
+    """Why the round has no child though it was to have some; empty where it has, or was not to."""
 
 
 @dataclass(frozen=True)

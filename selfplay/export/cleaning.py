@@ -39,6 +39,8 @@ class Taken:
 
     database: Database
     embedder: Embeds
+    heldout: frozenset[str] = frozenset()
+    """An export is compared with the files that it names alone."""
     directory: Path | None = None
     """Nothing is kept beyond the process."""
     taken: list[str] = field(default_factory=list)
@@ -95,7 +97,7 @@ def cleaning(
 def _gates(options: Cleaning, taken: Taken) -> list[Gate]:
     gates: list[Gate] = []
     if options.against:
-        gates.append(Contamination(ContaminationOptions(options.against), taken))
+        gates.append(Contamination(ContaminationOptions(options.against, heldout=False), taken))
     if options.deduplicate:
         gates.append(NearDuplicate(NearDuplicateOptions(options.similarity), taken))
     if options.novelty:

