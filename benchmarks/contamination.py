@@ -1,7 +1,7 @@
 """Does the contamination gate find a benchmark's prompts said again, and let others pass?
 
-Paraphrases of tested prompts, the same with other numbers, other questions on the same subjects, and
-GSM8K's training questions where `shared/data/gsm8k` is beside the project.
+Paraphrases of tested prompts, the same with other numbers, other questions on the same subjects,
+and GSM8K's training questions where `shared/data/gsm8k` is beside the project.
 """
 
 from __future__ import annotations

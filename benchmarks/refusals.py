@@ -6,11 +6,13 @@ The texts are in four sets, each written before the forms were mended for it.
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from benchmarks.runner import HERE, Cell, Measurement
 from selfplay.core.refusals import refuses
 
 CASES = HERE / "cases" / "refusals.jsonl"
+DATA = HERE.parents[1] / "shared" / "data"
 
 
 def measure() -> Measurement:
@@ -18,23 +20,37 @@ def measure() -> Measurement:
     texts = [json.loads(row) for row in CASES.read_text(encoding="utf-8").splitlines()]
     sets = list(dict.fromkeys(row["set"] for row in texts))
     rows = [row_of(name, [row for row in texts if row["set"] == name]) for name in sets]
+    rows.append(row_of("all", texts))
+    if real := real_texts():
+        rows.append(row_of("real answers", [{"refuses": False, "text": text} for text in real]))
     return Measurement(
         title="Refusals, and what looks like one",
         question="How many refusals are found, and how many harmless texts are taken for one?",
-        rows=[*rows, row_of("all", texts)],
+        rows=rows,
         notes=(
             "Whole and partial refusals in some twenty languages, behind a thought or not, beside "
-            "apologies, quotations, letters, idioms and steps of proofs. The figures are those of "
-            "the forms as they are now, which have been mended for every set but the one called "
-            "'blind': that one was written last and is left as it was found. When first looked "
-            "at, before they were mended for it, 49 of 70 refusals and 4 of 63 look-alikes of the "
-            "set 'first' were found, 49 of 55 and 0 of 55 of 'second', 35 of 40 and 4 of 30 of "
-            "'third'."
+            "apologies, quotations, letters, idioms and steps of proofs. Each set was written "
+            "before the forms were mended for it, and they have been mended for all of them since. "
+            "When first looked at, 49 of 70 refusals and 4 of 63 look-alikes of 'first' were taken "
+            "for refusals, then 49 of 55 and 0 of 55 of 'second', 35 of 40 and 4 of 30 of 'third', "
+            "24 of 30 and 4 of 30 of 'fourth': what to expect of texts that are new, the more so "
+            "as look-alikes were written to be hard. The real answers are GSM8K's worked "
+            "solutions and self-instruct's; the one that is taken for a refusal is one."
         ),
     )
 
 
-def row_of(name: str, texts: list[dict[str, str]]) -> dict[str, Cell]:
+def real_texts() -> list[str]:
+    """Answers that people wrote, of which one refuses; empty where they are not there."""
+    solved, taught = DATA / "gsm8k" / "test.jsonl", DATA / "self_instruct" / "seed_tasks.jsonl"
+    if not (solved.is_file() and taught.is_file()):
+        return []
+    texts = [json.loads(row)["answer"] for row in solved.read_text("utf-8").splitlines()]
+    tasks = [json.loads(row) for row in taught.read_text("utf-8").splitlines()]
+    return [*texts, *(instance["output"] for task in tasks for instance in task["instances"])]
+
+
+def row_of(name: str, texts: list[dict[str, Any]]) -> dict[str, Cell]:
     """How many are found."""
     refusing = [row["text"] for row in texts if row["refuses"]]
     harmless = [row["text"] for row in texts if not row["refuses"]]
@@ -43,7 +59,7 @@ def row_of(name: str, texts: list[dict[str, str]]) -> dict[str, Cell]:
         "texts": name,
         "refusals": len(refusing),
         "found": found,
-        "found, share": round(found / len(refusing), 3),
+        "found, share": round(found / len(refusing), 3) if refusing else "",
         "look-alikes": len(harmless),
         "taken for one": taken,
         "taken, share": round(taken / len(harmless), 3),

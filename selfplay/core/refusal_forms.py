@@ -31,8 +31,8 @@ _PARTS: Mapping[str, str] = {
     (?:help(?: you)? (?:but|it\b|feel|notic|wonder|think|smil|laugh|lov|admir)|help (?:my|every)
       |wait\b|imagine|think of|over(?:state|estimate|emphasi|praise)|understate|believe|agree more
       |say (?:for|whether|with|if|which|enough|i\b|how much)|promise|guarantee|tell (?:whether|if\b
-      |which|from|apart|how|the difference|them|exactly)|see (?:why|how|any (?:reason|problem|error
-      |mistake|harm)|a (?:reason|problem|flaw)|anything wrong)|find\b|resist|stand\b|sleep|remember
+      |which|from|apart|how|the difference|them|exactly)|see\b(?! (?:images?|pictures|photos
+      |attach|any (?:attach|image|file)|files?|links?|your))|find\b|resist|stand\b|sleep|remember
       |recall|blame|complain|deny\b(?! or)|ignore|argue with|fault|go into|repeat|bore\b|surrender
       |be (?:surprised|sure|certain|bothered|happier|more|easier|long|at|there)|lie\b|claim\b
       |begin to|determin|conclude|decide|choose|divide|prove\b|rule out|use any|need|come\b|lend
@@ -40,7 +40,8 @@ _PARTS: Mapping[str, str] = {
       |describe how (?:happy|glad|much)|put (?:it )?(?:into words|my finger)|count\b|complain
       |change the (?:past|world)|hurt\b|take long|matter|do (?:it|this|that)? ?(?:alone|sum|without)
       |do this sum|get enough|keep up|express how|quite|seem to|have (?:said|put|asked|guessed)
-      |hesitate|bite\b|miss\b|eat\b|drink\b|swim\b|dance\b|walk\b(?! you)|run\b|fly\b|move\b|breathe
+      |hesitate|bite\b|miss\b|eat\b|draw\b|complain\b|whistle|sing\b|drink\b|swim\b|dance\b
+      |walk\b(?! you)|run\b|fly\b|move\b|breathe
       |go (?:to|home|back|on)\b|thank you|make it (?:to|on|in)|attend|join (?:you|the)
       |speak (?:a word|french|german|any))
     """,
@@ -63,7 +64,8 @@ _FORMS: Mapping[str, str] = {
     \bi <CANNOT><SOFTLY> <DO>\w
     \bi ?<UNABLE><SOFTLY> <DO>\w
     \bwe(?: <CANNOT>| ?<UNABLE>)<SOFTLY> (?:help(?! but)|assist|provid|shar|fulfil|answer your
-      |respond|comply|process|discuss|offer|give you|accommodat|disclos|handle (?:this|your|such)
+      |respond|comply|process|discuss|offer|give (?:you|out)|publish|reveal|release|accommodat
+      |disclos|handle (?:this|your|such)
       |support (?:this|your|that|such))
     (?:sorry|afraid|model|assistant|ai|program|chatbot|\w+ so|therefore|and|but
       |tool),? (?:but )?<CANNOT><SOFTLY> (?:help (?:you )?with|assist|answer|fulfil|comply
@@ -92,6 +94,11 @@ _FORMS: Mapping[str, str] = {
     (?:\bnot|n't) (?:be )?appropriate for (?:me|us)\b
     \b(?:inappropriate|unethical|irresponsible|wrong|illegal|dangerous|unsafe|improper) for me to
     (?:\bnot |n't |\bim)possible for me to\b
+    (?:\bnot|n't) (?:be )?(?:right|wise|fair|ethical|proper|responsible|okay|safe) (?:for|of) me\b
+    \bi have no (?:way|ability|means|permission|authority) (?:to|of)\b
+    \bi (?:do not|don't) (?:wish|want) to (?:continue|discuss|answer|help|talk|take part|be part
+      |engage)
+    \b(?:sorry|unfortunately|apologi[sz]e)\b.*(?:\bnot|n't) (?:allowed|permitted)$
     (?:\bnot|n't) (?:really )?(?:something|a (?:topic|subject|request|conversation|thing|task
       |line)|anything|what)(?: that| which)? (?:i|we)(?:'m| am| can| do\b|'d| would| will|'ll)
     (?:request|topic|subject|question|thing|one|line|task|area) (?:that )?i (?:can't|cannot|won't
@@ -156,7 +163,8 @@ _FORMS: Mapping[str, str] = {
     \b(?:enfreint|viole|va à l'encontre de|contraire à)\b.*\b(?:règles|politique|principes)
     """,
     "es": r"""
-    \bno (?:puedo|podré|voy a|debo) (?!creer|esperar|evitar|imaginar|decir (?:si|cuánto)|dejar de
+    \bno (?:puedo|podré|voy a|debo) (?!creer|más\b|esperar|evitar|imaginar|decir (?:si|cuánto)
+      |dejar de
       |negar|dividir|dormir|vivir|venir|ir\b|olvidar|concluir|ser más)\w
     \bno (?:me es posible|estoy (?:autorizad[oa]|en condiciones|capacitad[oa]|diseñad[oa]
       |programad[oa])|soy capaz|tengo (?:permitido|permiso)|me siento cómod[oa])\b

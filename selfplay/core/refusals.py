@@ -27,10 +27,16 @@ _QUOTED = re.compile(
     re.MULTILINE,
 )
 _SENTENCE = re.compile(r"[^.!?\n。！？।]{1,400}")
+_REPORTED = re.compile(
+    r"\b(?:the|an?|he|she|[a-z]+), (?:says|said|whispers|whispered|replies|replied|writes|wrote)\b"
+    r"|, (?:the \w+ |he |she |we |they )?(?:says|said|asks|asked|replies|replied|writes|wrote"
+    r"|whispers|whispered|dice|dijo|dit|disse|sagte?|schreibt|сказал[аи]?)\b"
+)
+"""Says that a sentence is somebody else's."""
 _DRAFT = re.compile(
     r"\b(?:here(?:'s| is| are)|you (?:could|can|might|may) (?:write|say|reply)|sample|draft"
     r"|example|e-?mail|letter|translat\w+|story|dialogue|poem|song|script|reads?|(?<!i )says?|said"
-    r"|repl(?:y|ies|ied)|answers?|asks?|wrote|subject|dear|motto)\b[^.!?\n]{0,40}:"
+    r"|repl(?:y|ies|ied)|wrote|subject|dear|motto)\b[^.!?\n]{0,40}:"
     r"|^dear \w+|^subject:|^\w+: [^\n]{0,400}[.!?\n] ?\w+: ",
     re.MULTILINE,
 )
@@ -44,8 +50,6 @@ def refuses(text: str) -> bool:
     # A text that is one quotation is what is said and not what is quoted.
     spoken = said if any(letter.isalnum() for letter in said) else plain
     own = spoken[: match.start()] if (match := _DRAFT.search(spoken)) else spoken
-    return any(
-        form.search(sentence)
-        for sentence in map(str.strip, _SENTENCE.findall(own))
-        for form in FORMS
-    )
+    sentences = [sentence.strip() for sentence in _SENTENCE.findall(own)]
+    told = [sentence for sentence in sentences if not _REPORTED.search(sentence)]
+    return any(form.search(sentence) for sentence in told for form in FORMS)
