@@ -16,7 +16,6 @@ from selfplay.core.types import Group, Verdict
 from solver.config import SolverConfig
 from solver.examples.pairs import Pair
 from solver.examples.table import PAIRINGS
-from solver.learning.generated import TOLERANCE
 from solver.learning.stage import Stage
 from solver.objectives.rows.procedures import ORDERS, SdpoOptions
 from solver.objectives.rows.trl import DpoOptions
@@ -48,14 +47,15 @@ def test_every_stage_starts_at_ln_two(tiny_model_dir: Path, lora: bool) -> None:
 
 
 def test_steps_too_small_to_notice_move_the_reference_too(tiny_model_dir: Path) -> None:
-    solver = sdpo(tiny_model_dir, SdpoOptions(ALL_PAIRS, stages=3), learning_rate=5e-6)
+    solver = sdpo(tiny_model_dir, SdpoOptions(ALL_PAIRS, stages=3), learning_rate=1e-6)
     groups = judged(solver)
     metrics = solver.learn(groups, Seed(1))
     for k in range(3):
         assert metrics[f"{k}/loss"] == pytest.approx(math.log(2), abs=2e-6)
     stage = Stage(solver.policy, groups, Seed(1), solver.policy.config)
     solver.policy.version = 0
-    assert 1e-4 < stage.mismatch < TOLERANCE
+    assert stage.mismatch > 1e-4
+    assert stage.generated.believed
 
 
 def test_the_stages_of_plain_dpo_do_not_start_at_ln_two(tiny_model_dir: Path) -> None:
