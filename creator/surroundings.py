@@ -13,7 +13,7 @@ from pathlib import Path
 from creator.archive import Archive
 from creator.gating.asked_once import AskedOnce
 from creator.gating.surroundings import Embeds
-from creator.scales import Scales, unit
+from creator.scales import Scales, on_one_scale, unit
 from selfplay.core.gym import Spaces
 from selfplay.core.text import TextModel
 from selfplay.core.types import Group, Probe, Prompt
@@ -73,10 +73,13 @@ class Surroundings:
         return self._now.rewriter
 
     def probe(self, prompts: Sequence[Prompt], n: int) -> list[Group]:
-        """`n` judged responses to each prompt; gates that ask the same share the answers."""
+        """`n` judged responses to each prompt, their rewards in shares of the judge's scale.
+
+        Gates that ask the same share the answers.
+        """
         if self._asked is None:
             raise RuntimeError("nothing can be asked before a composition begins")
-        return self._asked(prompts, n)
+        return on_one_scale(self._asked(prompts, n), self.scales)
 
     @property
     def _now(self) -> Turn:

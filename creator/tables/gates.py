@@ -148,7 +148,8 @@ class AnswerOptions:
     n: int = 8
     """Answers to each prompt."""
     right: float | None = 1.0
-    """Reward from which an answer agrees with the key; null: the answers' texts alone decide."""
+    """Reward from which an answer agrees with the key, as a share of the judge's scale; null: the
+    answers' texts alone decide."""
 
     def check(self, where: str) -> None:
         """Refuses impossible values.

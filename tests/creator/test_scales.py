@@ -150,3 +150,11 @@ def test_operators_are_credited_for_learnable_children_wherever_rewards_lie(
     scaled = on_one_scale([*mixed, *equal], lambda prompts: [UNBOUNDED] * len(prompts))
     cohorts = Yields(Past(children), lambda t: scaled if t == 1 else []).until(1)
     assert cohorts.totals()["deepen"].learnable == 6
+
+
+def test_gates_that_ask_are_told_shares_of_the_judges_scale() -> None:
+    [prompt] = asked(1, "a")
+    around = surroundings(scales=lambda prompts: [Scale("j", 0.0, 20.0)] * len(prompts))
+    around.begin(turn(probe=lambda prompts, n: [group(p, [0.0, 20.0]) for p in prompts]))
+    [found] = around.probe([prompt], 2)
+    assert found.rewards.tolist() == [0.0, 1.0]

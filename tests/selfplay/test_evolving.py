@@ -263,7 +263,7 @@ def test_an_embedder_that_is_not_there_is_said_before_anything_is_asked(
 ) -> None:
     nowhere = f"creator.embedder={tmp_path / 'no' / 'model'}"
     with (
-        pytest.raises(ModelError, match=r"Expected an embedding model at .*no/model"),
+        pytest.raises(ModelError, match=r"no/model"),
         open_game(game(files, None, "creator.gates=[novelty]", nowhere), tmp_path / "run"),
     ):
         pass
