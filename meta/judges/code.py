@@ -3,11 +3,13 @@
 The code is the last fenced block marked as Python, else the last fenced block, else the whole
 response. A prompt's tests, a column of the prompt file, are one of
 
-- Python source, or a list of it: assertions, a `check(candidate)` with an entry point, or functions
-  named `test…` (`meta.sandbox.tester` says what counts as one test);
+- Python source, or a list of it: assertions, a `check(candidate)` with an entry point, functions
+  named `test…` (`meta.sandbox.suite` says what counts as one test, `meta.sandbox.names` which names
+  the code has to define);
 - pairs of input and output, `{"input": …, "output": …}` or two-element lists, or lists `inputs` and
   `outputs` in one object: the code is a program, which passes if it writes the output and ends with
-  exit code 0. Spaces at the ends of lines and empty lines at the end do not count.
+  exit code 0. Spaces at the ends of lines and empty lines at the end do not count;
+- such pairs for a function (`call_tests`): in an object with `fn_name`, or marked as `functional`.
 
 A list or an object may also be written as JSON text. Whatever the code does wrong, not being code
 included, is reward 0. Missing is what says nothing of the code: a prompt without tests, tests that
@@ -25,9 +27,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from meta.rubric import Rubric
+from meta.sandbox.names import BrokenTestsError
 from meta.sandbox.process import SandboxError
 from meta.sandbox.sandbox import Sandbox, SuiteRun
-from meta.sandbox.tester import BrokenTestsError, UnitTests
+from meta.sandbox.suite import UnitTests
 from meta.tables.code import CodeOptions
 from selfplay.core.errors import DataError, ResourceError
 from selfplay.core.types import Group, Prompt, Verdict
@@ -90,16 +93,19 @@ class CodeJudge:
             return Verdict.missing(f"code: {self._unprotected}")
         options, extra = self._options, prompt.extra
         try:
+            prefix = _text(extra, options.prefix) if options.prefix else ""
             suite = read_tests(
                 extra.get(options.tests),
                 _text(extra, options.setup),
                 _text(extra, options.entry_point),
+                prefix,
             )
-            prefix = _text(extra, options.prefix) if options.prefix else ""
         except DataError as error:
             return Verdict.missing(f"code: column '{options.tests}': {error}")
         code = find_code(text)
-        return (f"{prefix}\n{code}" if prefix else code), suite
+        # Unit tests put it before the code themselves, since they need it too.
+        alone = isinstance(suite, UnitTests) or not prefix
+        return (code if alone else f"{prefix}\n{code}"), suite
 
     def _verdict(self, code: str, suite: Suite) -> Verdict:
         try:
@@ -133,40 +139,113 @@ def find_code(text: str) -> str:
     return next(reversed(marked or [block for _, block in blocks]), text)
 
 
-def read_tests(column: Any, setup: str, entry_point: str) -> Suite:
+def read_tests(column: Any, setup: str, entry_point: str, prefix: str = "") -> Suite:
     """The tests in a prompt file's column.
 
     Raises:
         DataError: there are none, or they are in no form that is known.
     """
+    column = _read(column)
+    function = entry_point
+    if isinstance(column, Mapping):
+        function = str(column.get("fn_name") or "")
+        column = _pairs_of(column)
+    if not column:
+        raise DataError("the prompt has no tests")
+    if isinstance(column, str):
+        return UnitTests(column, setup, entry_point, prefix)
+    if not isinstance(column, (list, tuple)):
+        raise DataError(f"expected source or a list, found {type(column).__name__}")
+    if all(isinstance(item, str) for item in column):
+        return UnitTests(tuple(column), setup, entry_point, prefix)
+    functional = any(isinstance(i, Mapping) and i.get("testtype") == "functional" for i in column)
+    pairs = [_pair(item) for item in column]
+    if function and (functional or function != entry_point):
+        return call_tests(pairs, function, setup, prefix)
+    return tuple(_text_pair(*pair) for pair in pairs)
+
+
+def _read(column: Any) -> Any:
+    """Lists and objects that are written as text, as what they are."""
     if isinstance(column, str) and column.lstrip()[:1] in ("[", "{"):
         try:
             column = json.loads(column)
         except ValueError as error:
             raise DataError(f"expected Python source or JSON, found neither: {error}") from error
-    if isinstance(column, Mapping):
-        inputs, outputs = column.get("inputs"), column.get("outputs")
-        if not (isinstance(inputs, list) and isinstance(outputs, list)):
-            raise DataError("expected lists `inputs` and `outputs`")
-        if len(inputs) != len(outputs):
-            raise DataError(f"expected as many outputs as inputs, found {len(outputs)}")
-        column = list(zip(inputs, outputs, strict=True))
-    if not column:
-        raise DataError("the prompt has no tests")
-    if isinstance(column, str):
-        return UnitTests(column, setup, entry_point)
-    if not isinstance(column, (list, tuple)):
-        raise DataError(f"expected source or a list, found {type(column).__name__}")
-    if all(isinstance(item, str) for item in column):
-        return UnitTests(tuple(column), setup, entry_point)
-    return tuple(_pair(item) for item in column)
+    return column
 
 
-def _pair(item: Any) -> Pair:
+def _pairs_of(column: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    inputs, outputs = column.get("inputs"), column.get("outputs")
+    if not (isinstance(inputs, list) and isinstance(outputs, list)):
+        raise DataError("expected lists `inputs` and `outputs`")
+    if len(inputs) != len(outputs):
+        raise DataError(f"expected as many outputs as inputs, found {len(outputs)}")
+    return list(zip(inputs, outputs, strict=True))
+
+
+def call_tests(
+    pairs: Sequence[tuple[Any, Any]], function: str, setup: str = "", prefix: str = ""
+) -> UnitTests:
+    """Tests that call a function, or a method of a class `Solution`, and compare what it returns.
+
+    Tuples count as lists. Where every result is a list of one element, as in APPS, that element
+    is right as well.
+
+    Args:
+        pairs: arguments (a list, or text with a JSON value a line) and the result (a JSON value,
+            for arguments in text as JSON text).
+        function: its name.
+        setup: source to execute before.
+        prefix: source before the code.
+
+    Raises:
+        DataError: no name of a function, or no JSON.
+    """
+    if not function.isidentifier():
+        raise DataError(f"expected the name of a function, found '{function}'")
+    calls = [_call(*pair) for pair in pairs]
+    wrapped = all(isinstance(result, list) and len(result) == 1 for _, result in calls)
+    texts = []
+    for arguments, result in calls:
+        right = [result, result[0]] if wrapped else [result]
+        called = f"{function}(*_json.loads({json.dumps(arguments)!r}))"
+        texts.append(f"assert _as_lists({called}) in _json.loads({json.dumps(right)!r})")
+    return UnitTests(tuple(texts), f"{_AS_LISTS}\n{setup}", function, prefix)
+
+
+_AS_LISTS = """
+import json as _json
+
+def _as_lists(value):
+    if isinstance(value, (list, tuple)):
+        return [_as_lists(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _as_lists(item) for key, item in value.items()}
+    return value
+"""
+
+
+def _call(given: Any, result: Any) -> tuple[list[Any], Any]:
+    try:
+        if isinstance(given, str):
+            given = [json.loads(line) for line in given.split("\n") if line.strip()]
+            result = json.loads(result) if isinstance(result, str) else result
+    except ValueError as error:
+        raise DataError(f"expected a JSON value on each line, found none: {error}") from error
+    if not isinstance(given, list):
+        raise DataError(f"expected a list of arguments, found {type(given).__name__}")
+    return given, result
+
+
+def _pair(item: Any) -> tuple[Any, Any]:
     parts = [item.get("input"), item.get("output")] if isinstance(item, Mapping) else item
     if not (isinstance(parts, (list, tuple)) and len(parts) == 2):
         raise DataError("expected pairs of input and output")
-    given, expected = parts
+    return parts[0], parts[1]
+
+
+def _text_pair(given: Any, expected: Any) -> Pair:
     if not (isinstance(given, str) and isinstance(expected, str)):
         raise DataError("expected input and output as text")
     return Pair(given, expected)

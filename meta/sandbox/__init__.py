@@ -23,6 +23,8 @@ against faults of the kernel itself, for which take a virtual machine, and a bou
 memory of all runs together, which is `workers` times `memory`.
 
 `sandbox.py` is what judges call, `process.py` starts and watches; `nursery.py` forks the processes,
-in which `confine.py` locks up and `candidate.py` or `tester.py` does its part. What runs inside
-imports the standard library and `selfplay.core.errors` alone.
+in which `confine.py` locks up and `candidate.py` or `tester.py` does its part. Tests are parsed by
+`suite.py`, `names.py` says which of their names are the code's, and `under_test.py` and `remote.py`
+are what they see of it. What runs inside imports the standard library, NumPy where packages are
+asked for, and `selfplay.core.errors` alone.
 """

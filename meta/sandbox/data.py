@@ -1,9 +1,9 @@
 """Plain data between the tests and the code under test, and nothing but plain data.
 
-Numbers, texts, bytes, None, ranges, the built-in containers, deques, `Decimal` and `Fraction` go by
-value. A subclass goes as the type it extends, so that no method of it comes along: an overridden
-`__eq__` cannot say that it equals the expected answer. Everything else stays where it is and is
-named by a handle, whose calls go back to its owner.
+Numbers, texts, bytes, None, ranges, the built-in containers and types, deques, dates, `Decimal`,
+`Fraction` and NumPy's arrays and numbers go by value. A subclass goes as the type it extends, so
+that no method of it comes along: an overridden `__eq__` cannot say that it equals the expected
+answer. What becomes of everything else the caller says, in an object with one key of its own.
 
 A message is its length in four bytes and then JSON, in which what JSON lacks is an object with one
 key. Big integers travel in base 16, because decimal conversion takes quadratic time.
@@ -12,9 +12,12 @@ key. Big integers travel in base 16, because decimal conversion takes quadratic 
 from __future__ import annotations
 
 import json
+import math
 import os
+import sys
 from collections import deque
 from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -23,7 +26,15 @@ LARGEST_MESSAGE = 16 << 20
 """Bytes."""
 _EXACT_IN_JSON = 1 << 53
 
-Handle = Callable[[Any], Any]
+Special = Callable[[Any], dict[str, Any]]
+"""What is sent of a value that is not plain, or NotPlainError raised."""
+Made = Callable[[str, Any], Any]
+"""The value of a special key and its content; of `nan`, the number that is none."""
+_TYPES: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, range)
+}
+_ARRAY_KINDS = "biufcSUmM"
 
 
 class BrokenLinkError(Exception):
@@ -34,10 +45,13 @@ class NotPlainError(BaseException):
     """The tests hand over what is not plain data; their own `except Exception` must not hide it."""
 
 
-def encode(value: Any, handle: Handle) -> Any:
-    """`value` for JSON; `handle` names what is not plain, or raises NotPlainError."""
+def encode(value: Any, special: Special) -> Any:
+    """`value` for JSON."""
     if value is None or isinstance(value, bool):
         return value
+    array = _array(value)
+    if array is not None:
+        return {"array": [*array[:3], encode(array[3], special)]}
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, float):
@@ -46,28 +60,62 @@ def encode(value: Any, handle: Handle) -> Any:
         small = -_EXACT_IN_JSON < value < _EXACT_IN_JSON
         return int.__int__(value) if small else {"int": hex(value)}
     if isinstance(value, list):
-        return [encode(item, handle) for item in list.__iter__(value)]
+        return [encode(item, special) for item in list.__iter__(value)]
+    if isinstance(value, type) and _TYPES.get(value.__name__) is value:
+        return {"type": value.__name__}
     for kind, (name, parts, _) in _KINDS.items():
         if isinstance(value, kind):
-            return {name: encode(parts(value), handle)}
-    return {"handle": handle(value)}
+            return {name: encode(parts(value), special)}
+    return special(value)
 
 
-def decode(encoded: Any, handle: Handle) -> Any:
+def decode(encoded: Any, made: Made) -> Any:
     """The value again. Raises BrokenLinkError for what `encode` never makes."""
     if isinstance(encoded, list):
-        return [decode(item, handle) for item in encoded]
+        return [decode(item, made) for item in encoded]
+    if isinstance(encoded, float) and math.isnan(encoded):
+        return made("nan", encoded)
     if not isinstance(encoded, dict):
         return encoded
     try:
         ((name, content),) = encoded.items()
-        if name == "handle":
-            return handle(content)
         if name == "int":
             return int(content, 16)
-        return _MAKERS[name](decode(content, handle))
-    except (TypeError, ValueError, LookupError, ArithmeticError) as error:
+        if name not in _MAKERS:
+            return made(name, content)
+        return _MAKERS[name](decode(content, made))
+    except (TypeError, ValueError, LookupError, ArithmeticError, ImportError) as error:
         raise BrokenLinkError(f"no plain data: {error}") from error
+
+
+def _array(value: Any) -> tuple[str, list[int], bool, Any] | None:
+    """Type, shape, whether it is a single number, and content, if it is NumPy's; else None."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, (numpy.ndarray, numpy.generic)):
+        return None
+    array = numpy.asarray(value)
+    shape, single = list(array.shape), isinstance(value, numpy.generic)
+    if array.dtype.kind in _ARRAY_KINDS:
+        return array.dtype.str, shape, single, array.tobytes()
+    if array.dtype.kind == "O":
+        return "O", shape, single, list(array.flat)
+    return None
+
+
+def _array_of(parts: list[Any]) -> Any:
+    import numpy
+
+    kind, shape, single, content = parts
+    if kind == "O":
+        array = numpy.empty(len(content), object)
+        array[:] = content
+    else:
+        type_ = numpy.dtype(str(kind))
+        if type_.kind not in _ARRAY_KINDS:
+            raise ValueError(f"an array of {kind}")
+        array = numpy.frombuffer(content, type_).copy()
+    array = array.reshape([int(size) for size in shape])
+    return array[()] if single else array
 
 
 def _exact(value: Decimal | Fraction) -> str:
@@ -86,8 +134,19 @@ _KINDS: dict[type | tuple[type, ...], tuple[str, Callable[[Any], Any], Callable[
     range: ("range", lambda v: [v.start, v.stop, v.step], lambda v: range(*v)),
     Decimal: ("decimal", _exact, Decimal),
     Fraction: ("fraction", _exact, Fraction),
+    datetime: ("datetime", datetime.isoformat, datetime.fromisoformat),
+    date: ("date", date.isoformat, date.fromisoformat),
+    time: ("time", time.isoformat, time.fromisoformat),
+    timedelta: (
+        "timedelta",
+        lambda v: [v.days, v.seconds, v.microseconds],
+        lambda v: timedelta(*v),
+    ),
 }
-_MAKERS = {name: make for name, _, make in _KINDS.values()}
+_MAKERS = {name: make for name, _, make in _KINDS.values()} | {
+    "array": _array_of,
+    "type": _TYPES.__getitem__,
+}
 
 
 class Link:

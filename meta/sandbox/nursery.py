@@ -12,11 +12,15 @@ kills what is left of that process and is answered by an `Ending` in JSON.
 
 from __future__ import annotations
 
+import _sitebuiltins
 import atexit
-import bisect  # noqa: F401 - as the next ones: what solutions tend to import
+import bisect  # noqa: F401 - as the next ones: what solutions and tests tend to import
+import builtins
 import collections  # noqa: F401
+import copy  # noqa: F401
 import gc
 import heapq  # noqa: F401
+import importlib
 import itertools
 import json
 import math  # noqa: F401
@@ -26,10 +30,12 @@ import re  # noqa: F401
 import shutil
 import signal
 import socket
+import statistics  # noqa: F401
 import string  # noqa: F401
 import sys
 import threading
 import typing  # noqa: F401
+import unittest  # noqa: F401
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -74,6 +80,11 @@ ROLES: dict[str, Callable[..., None]] = {
 
 def main() -> None:
     """Serves requests until the other end closes; in a forked process, does its part instead."""
+    # What the module `site` gives, which is not imported: programs do end with exit().
+    builtins.exit, builtins.quit = (_sitebuiltins.Quitter(name, "") for name in ("exit", "quit"))
+    if "site" in sys.modules:  # there are packages, and this one takes long
+        with suppress(ImportError):
+            importlib.import_module("numpy")
     gc.freeze()  # else the first collection in a child would copy all that it shares
     forked = serve(socket.socket(fileno=int(sys.argv[1])))
     if forked is not None:

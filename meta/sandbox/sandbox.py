@@ -9,13 +9,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from meta.sandbox.landlock import landlock_version
 from meta.sandbox.limits import Limits
+from meta.sandbox.names import BrokenTestsError
 from meta.sandbox.process import Jail, Nursery, SandboxError, collect, jail, unnamed_file
 from meta.sandbox.seccomp import known_architecture
-from meta.sandbox.tester import BrokenTestsError, UnitTests
+from meta.sandbox.suite import UnitTests
 from selfplay.core.errors import ResourceError
 
 _ENDING_SECONDS = 1.0
@@ -119,12 +120,7 @@ class Sandbox:
             SandboxError: the sandbox failed, not the code.
             BrokenTestsError: the tests are at fault.
         """
-        job = {
-            "code": code,
-            "source": tests.source,
-            "setup": tests.setup,
-            "entry": tests.entry_point,
-        }
+        job = {"code": f"{tests.prefix}\n{code}" if tests.prefix else code, **asdict(tests)}
         with ExitStack() as stack, _blamed_on_the_sandbox():
             read, results = _pipe(stack)
             with ExitStack() as handed_over:

@@ -24,12 +24,14 @@ class CodeOptions:
     """Column of the prompt file with the tests: Python source, a list of it, or pairs of input and
     output; see `meta.judges.code`."""
     entry_point: str = "entry_point"
-    """Column with the name of the function that `check(candidate)` is given."""
+    """Column with what is tested, and `check(candidate)` is given: a name, several with commas
+    between them, or an expression such as `Solution().solve`. The tests have no other name from the
+    code; without it, those that nobody defines."""
     setup: str = "setup"
     """Column with source to execute before the tests."""
     prefix: str = ""
     """Column with source to put before the response's code, such as a signature to complete; empty
-    for none."""
+    for none. What it defines in full, tests have from here."""
     binary: bool = True
     """Only code that passes all tests counts, as 1; else the share passed is the reward."""
     workers: int = 0

@@ -13,7 +13,7 @@ from meta.config import JUDGES
 from meta.judges.code import CodeJudge, Pair, find_code, read_tests
 from meta.sandbox.limits import Limits
 from meta.sandbox.sandbox import Sandbox
-from meta.sandbox.tester import UnitTests
+from meta.sandbox.suite import UnitTests
 from meta.tables.code import CodeOptions
 from selfplay.core.components import chosen
 from selfplay.core.errors import ConfigError, DataError, ResourceError
@@ -96,6 +96,30 @@ def test_programs_are_judged_by_what_they_write(judged: Judged, tests: Any) -> N
     assert found[1].scores["passed"] == 1.0
 
 
+SUMS = "def add(a, b):\n    return a + b"
+METHOD = "class Solution:\n    def add(self, a, b):\n        return a + b"
+
+
+@pytest.mark.parametrize(
+    ("tests", "entry"),
+    [
+        ({"fn_name": "add", "inputs": [[1, 2], [[1], [2]]], "outputs": [3, [1, 2]]}, ""),
+        ({"fn_name": "add", "inputs": [[1, 2], [0, 0]], "outputs": [[3], [0]]}, ""),
+        ({"fn_name": "add", "inputs": ["1\n2", '"a"\n"b"'], "outputs": ["3", '"ab"']}, ""),
+        ([{"input": "1\n2", "output": "3", "testtype": "functional"}], "add"),
+    ],
+)
+def test_functions_are_judged_by_what_they_return(judged: Judged, tests: Any, entry: str) -> None:
+    wrong = SUMS.replace("+", "-")
+    found = judged({"tests": tests, "entry_point": entry}, SUMS, METHOD, wrong, "print(3)")
+    assert [verdict.reward for verdict in found] == [1.0, 1.0, 0.0, 0.0]
+
+
+def test_a_name_of_a_function_does_not_make_programs_calls(judged: Judged) -> None:
+    extra = {"tests": [["2", "4"]], "entry_point": "main"}
+    assert judged(extra, "print(int(input()) * 2)")[0].reward == 1.0
+
+
 def test_code_that_does_not_end_is_worth_nothing_and_says_so(judged: Judged) -> None:
     asserted, program = (
         judged({"tests": tests}, "while True: pass")[0]
@@ -115,6 +139,9 @@ def test_code_that_does_not_end_is_worth_nothing_and_says_so(judged: Judged) -> 
         ({"tests": [["1", 2]]}, "input and output as text"),
         ({"tests": {"inputs": ["1"], "outputs": []}}, "as many outputs"),
         ({"tests": "{'inputs'"}, "found neither"),
+        ({"tests": {"fn_name": "1", "inputs": [[1]], "outputs": [1]}}, "name of a function"),
+        ({"tests": {"fn_name": "f", "inputs": [1], "outputs": [1]}}, "list of arguments"),
+        ({"tests": {"fn_name": "f", "inputs": ["{"], "outputs": ["1"]}}, "JSON value"),
         ({"tests": TESTS, "setup": 3}, "text in column 'setup'"),
         ({"tests": ["assert ("]}, "cannot be run"),
         ({"tests": "import nothing_like_it\nassert double(1)"}, "nothing_like_it"),

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from meta.sandbox.limits import Limits
+from meta.sandbox.names import BrokenTestsError
 from meta.sandbox.process import SandboxError
 from meta.sandbox.sandbox import ProgramRun, Sandbox
-from meta.sandbox.tester import BrokenTestsError, UnitTests
+from meta.sandbox.suite import UnitTests
 from selfplay.core.errors import ResourceError
 
 LIMITS = Limits(seconds=1, wall_seconds=4, memory=256, output=64, disk=2, threads=8)

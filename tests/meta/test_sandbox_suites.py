@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from meta.sandbox.limits import Limits
+from meta.sandbox.names import BrokenTestsError
 from meta.sandbox.sandbox import Sandbox, SuiteRun
-from meta.sandbox.tester import BrokenTestsError, UnitTests
+from meta.sandbox.suite import UnitTests
 from selfplay.core.errors import ResourceError
 
 LIMITS = Limits(seconds=1, wall_seconds=5, memory=256, disk=2)
@@ -138,7 +139,79 @@ def test_setup_may_use_the_code(sandbox: Sandbox) -> None:
     ],
 )
 def test_honest_code_passes(sandbox: Sandbox, code: str, test: str) -> None:
-    assert suite(sandbox, code, test, "pass") == SuiteRun(2, 2, False)
+    found = sandbox.run_tests(textwrap.dedent(code), UnitTests((textwrap.dedent(test),)))
+    assert found == SuiteRun(1, 1, False)
+
+
+UNITTEST = """
+import unittest
+class T(unittest.TestCase):
+    def test_a(self):
+        self.assertEqual(f(0), 0)
+    def test_b(self):
+        self.assertEqual(f(1), 1)
+unittest.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("tests", "passed", "total"),
+    [
+        ("assert f(0) == 0\nfor x in range(3):\n    assert f(x) == x", 1, 2),
+        ("assert f(0) == 0\ny = {}[f(1)]\nassert f(0) == 0", 1, 2),
+        ("assert f(0) == 0\nassert f(1) == 0\ny = {}[f(1)]", 1, 2),
+        ("import random\nrandom.seed(0)\ndef test_a():\n    assert f(1) == 1", 0, 1),
+        ("assert f(0) == 0\ndef test_a():\n    assert f(0) == 0", 2, 2),
+        ("def test_a():\n    assert f(0) == 0\ndef test_b():\n    assert f(1) == 1", 1, 2),
+        (("def test_a():\n    assert f(1) == 1", "assert f(0) == 0"), 1, 2),
+        (("import math", "def g(x):\n    return f(x)", "assert g(0) == math.floor(0)"), 1, 1),
+        (
+            UNITTEST,
+            1,
+            2,
+        ),
+        (">>> f(0)\n0\n", 1, 1),
+        (">>> f(0)\n0\n>>> f(1)\n1\n", 0, 1),
+    ],
+)
+def test_the_share_is_that_of_tests_of_which_everything_went_well(
+    sandbox: Sandbox, tests: str | tuple[str, ...], passed: int, total: int
+) -> None:
+    found = sandbox.run_tests("def f(x): return 0", UnitTests(tests))
+    assert found == SuiteRun(passed, total, False)
+
+
+@pytest.mark.parametrize(
+    ("tests", "entry", "found"),
+    [
+        ("assert close(f(1), 1)", "", "nothing says which"),
+        ("assert f(1) == g(1)", "f", "use 'g'"),
+        ("def f(x): return 1\nassert f(1)", "f", "define the entry point themselves"),
+        ("assert 1 == 1", "", "no name of the code's"),
+        ("def test_a(x):\n    assert f(x)", "f", "arguments that nobody gives"),
+        ("from solution import f\nassert g(f(1))", "", "use 'g'"),
+    ],
+)
+def test_tests_that_do_not_say_what_they_measure_are_no_result(
+    sandbox: Sandbox, tests: str, entry: str, found: str
+) -> None:
+    code = "def f(x): return 1\ng = close = lambda *_: True"
+    with pytest.raises(BrokenTestsError, match=found):
+        sandbox.run_tests(code, UnitTests(tests, entry_point=entry))
+
+
+def test_a_set_up_that_fails_by_itself_is_no_result(sandbox: Sandbox) -> None:
+    with pytest.raises(BrokenTestsError, match="before them fails"):
+        suite(sandbox, "def f(x): return 1", "assert f(1)", setup="1 / 0")
+    assert suite(sandbox, "f = abs", "assert f(1)", setup="f(1)[0]") == SuiteRun(0, 1, False)
+
+
+def test_no_answer_can_have_its_tests_blamed(sandbox: Sandbox) -> None:
+    tests = (
+        "try:\n    found = f(1)\nexcept ValueError as error:\n    found = f(error)\nassert found"
+    )
+    code = "def f(x):\n    if x == 1:\n        raise ValueError\n    return True"
+    assert suite(sandbox, code, tests) == SuiteRun(0, 2, False)
 
 
 CHEATS = {
@@ -299,9 +372,9 @@ def test_what_code_prints_is_no_matter(sandbox: Sandbox) -> None:
 def test_code_cannot_change_what_the_tests_expect(sandbox: Sandbox) -> None:
     tests = ("expected = [1]", "x = [2]\nassert f(x, expected) is None\nassert expected == x")
     swap = "def f(x, expected): expected[:] = x"
-    assert suite(sandbox, swap, *tests).passed == 2  # handed over: the tests' own choice
+    assert suite(sandbox, swap, *tests).passed == 1  # handed over: the tests' own choice
     hidden = "def f(x, expected):\n    global g\n    g = expected = x"
-    assert suite(sandbox, hidden, *tests).passed == 1
+    assert suite(sandbox, hidden, *tests).passed == 0
 
 
 @pytest.mark.parametrize(
@@ -311,7 +384,8 @@ def test_code_cannot_change_what_the_tests_expect(sandbox: Sandbox) -> None:
         (("import no_such_module", "assert f(1)"), "no_such_module"),
         (("assert f(lambda x: x) == 1",), "function cannot be handed"),
         (("try:\n    f(print)\nexcept Exception:\n    pass",), "cannot be handed"),
-        ("x = 1", "no assertion"),
+        ("x = 1", "no name of the code's"),
+        ("x = f(1)", "no assertion"),
     ],
 )
 def test_tests_that_are_at_fault_are_no_result(
@@ -322,7 +396,7 @@ def test_tests_that_are_at_fault_are_no_result(
 
 
 def test_tests_are_confined_too(sandbox: Sandbox) -> None:
-    tests = ("import socket\nsocket.socket()", "open('/etc/passwd')", "assert f(1)")
+    tests = ("f(1)\nimport socket\nsocket.socket()", "f(open('/etc/passwd'))", "assert f(1)")
     assert suite(sandbox, "def f(x): return 1", *tests) == SuiteRun(1, 3, False)
 
 
