@@ -38,8 +38,9 @@ def measure() -> Measurement:
         rows=rows,
         notes=(
             f"Wrong answers of the first kind are functions, in {_EACH} each of {len(SHAPES)} "
-            "shapes of tests that take turns, and programs in two: objects and numbers that equal everything, endings, exceptions, patched libraries, searches of "
-            "memory, forged results. The aim is to accept none. Missing are tests that do not say "
+            "shapes of tests that take turns, and programs in two: objects and numbers that equal "
+            "everything, endings, exceptions, patched libraries, searches of memory, forged "
+            "results. The aim is to accept none. Missing are tests that do not say "
             "what they measure, such as those that use a helper which only the answer defines: no "
             "answer chooses that. Shapes are those of MBPP, HumanEval, EvalPlus, APPS and "
             f"LiveCodeBench, and what people write by hand. Speed: {_speed()}."
