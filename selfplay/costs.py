@@ -1,12 +1,14 @@
-"""What a run took of model servers, by role: requests, tokens, money. Read from its ledger."""
+"""What a run takes of model servers, by role: requests, tokens, money. Kept in its ledger."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from selfplay.core.models.metering import Meter, metered
 from selfplay.ledger import Ledger, UsageEntry
 from selfplay.paths import LEDGER
 
@@ -35,6 +37,26 @@ class Cost:
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
         return asdict(self)
+
+
+@contextmanager
+def charged(ledger: Ledger, t: int, label: str, role: str) -> Iterator[Meter]:
+    """A meter of what models behind servers take in the block.
+
+    Where the block ends well, its caller writes that down with what came of it. Where it ends in an
+    error, a pause or an interruption nothing comes of it, and what it took is written down here.
+
+    Raises:
+        LedgerError, ResourceError: the ledger cannot be written.
+    """
+    ended_well = False
+    with metered() as meter:
+        try:
+            yield meter
+            ended_well = True
+        finally:
+            if not ended_well:
+                ledger.add_usages(t, label, role, meter.spent())
 
 
 def costs(directory: Path) -> list[Cost]:

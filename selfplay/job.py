@@ -9,17 +9,19 @@ from pathlib import Path
 
 from selfplay.build import open_game
 from selfplay.config import Loaded
+from selfplay.core.notices import heard_by, waiting
 from selfplay.environment import changes, environment
 from selfplay.events import Event, Progress
 from selfplay.heartbeat import Heartbeat
 from selfplay.notes import dealt_notes, loss_notes, run_notes
+from selfplay.paths import LEDGER
 from selfplay.run import play
 from selfplay.settings import RunConfig
 from selfplay.signals import Interruption, LeavingError
 from selfplay.sources import plan
 from selfplay.summary import Standing, standing
 from selfplay.tracking.tracked import Tracked
-from selfplay.watching import Listening, Watcher
+from selfplay.watching import Listening, Place, Watcher
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,14 @@ def run(
         overrides: `key=value` each, such as `solver.objective=dpo`.
         out: the run directory of a configuration; `runs/<its name>` by default.
         watch: consumes the events; what an event tells of is committed.
-        tell: gets what is worth knowing before the run begins.
+        tell: gets what is worth knowing before the run begins and while it is played; and every
+            half minute, from another thread, what is waited for.
 
     Returns:
         Where the run stands, and whether it was interrupted.
 
     Raises:
+        KeyboardInterrupt: it was interrupted before there was a ledger; nothing was started.
         ConfigError: the configuration is wrong, or differs from the run's in `out`.
         SelfplayError: whatever ends the run; all that was committed is kept.
     """
@@ -70,6 +74,8 @@ def play_out(
 ) -> bool:
     """Plays to the end or to an interruption (SIGINT, SIGTERM); was it interrupted?
 
+    While the model is loaded, before anything is played, an interruption ends it at once.
+
     A heartbeat is kept, and metrics go to where `report_to` says. For the main thread of a process,
     which alone hears signals.
 
@@ -77,13 +83,22 @@ def play_out(
         loaded: the configuration.
         directory: of the run; a new one, or one to go on with.
         show: makes who else consumes the events, when the first one is near.
-        tell: gets what is worth knowing before the run begins.
+        tell: as `run`.
 
     Raises:
+        KeyboardInterrupt: it was interrupted before there was a ledger; nothing was started.
         SelfplayError: whatever ends the run; all that was committed is kept.
     """
     trackers = {choice.name: choice.build() for choice in loaded.config.report_to}
-    with Interruption() as interruption, open_game(loaded, directory) as game, ExitStack() as stack:
+    with heard_by(tell), Interruption(opening=True) as interruption, ExitStack() as stack:
+        try:
+            with waiting(f"{directory} to be opened"):
+                game = stack.enter_context(open_game(loaded, directory))
+        except KeyboardInterrupt:
+            if not (directory / LEDGER).is_file():
+                raise
+            return True
+        interruption.opening = False
         then, now = game.ledger.environment, environment()
         began = [
             f"the run began with {x}; it may not repeat bit by bit" for x in changes(then, now)
@@ -99,7 +114,8 @@ def play_out(
         stack.callback(tracked.close)
         shown = show()
         stack.callback(shown.close)
-        everyone: tuple[Watcher, ...] = (heartbeat, tracked, shown)
+        place = Place()
+        everyone: tuple[Watcher, ...] = (place, heartbeat, tracked, shown)
 
         def listener(progress: Progress) -> None:
             for watcher in everyone:
@@ -108,10 +124,11 @@ def play_out(
 
         game.listener = listener
         try:
-            for event in play(game):
-                for watcher in everyone:
-                    watcher.see(event)
-                interruption.leave_if_requested()
+            with waiting(str(directory), place.words):
+                for event in play(game):
+                    for watcher in everyone:
+                        watcher.see(event)
+                    interruption.leave_if_requested()
         except LeavingError:
             return True
         return False

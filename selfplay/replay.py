@@ -25,6 +25,7 @@ from creator.memory import History
 from creator.scales import on_one_scale
 from creator.tables.estimators import SuccessOptions
 from selfplay.config import differences, load_config, load_values
+from selfplay.core.csv_text import inert_row
 from selfplay.core.errors import ConfigError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Now
@@ -166,11 +167,12 @@ class Replay:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, list(rows[0]) if rows else [])
+                writer = csv.DictWriter(file, list(inert_row(rows[0])) if rows else [])
                 writer.writeheader()
                 for row in rows:
                     # Only NaN is not itself.
-                    writer.writerow({k: value for k, value in row.items() if value == value})
+                    known = {k: value for k, value in row.items() if value == value}
+                    writer.writerow(inert_row(known))
 
 
 def replay(

@@ -29,10 +29,10 @@ from meta.rubric_set import RubricSet, rubric_set_from_yaml
 from selfplay.anchoring import Anchoring, append_anchors, read_anchors, suspected
 from selfplay.core.errors import PausedError
 from selfplay.core.json_text import without_nan
-from selfplay.core.models.metering import metered
 from selfplay.core.seeding import Seed
 from selfplay.core.text import TextModel
 from selfplay.core.types import GENERATED, Verdict
+from selfplay.costs import charged
 from selfplay.events import Listener, Progress, nobody
 from selfplay.feedback import settle, take_in
 from selfplay.labels import AUDIT, FRESH, RESCORED, REVIEW, TRAIN
@@ -286,7 +286,7 @@ class Reviewing:
         if self._ledger.stage_done(t, PROPOSE):
             return self._committed(t, present(meta))
         yield Progress(t, "propose", 0, 1)
-        with metered() as meter:
+        with charged(self._ledger, t, "review", "reviewer") as meter:
             candidate = self.propose(t, meta, alarms)
         self._ledger.add_usages(t, "review", "reviewer", meter.spent())
         if candidate.rubric is not None:

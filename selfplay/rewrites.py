@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from creator.rewriting.rewriter import replies_of
-from selfplay.core.models.metering import metered
 from selfplay.core.seeding import Seed
 from selfplay.core.text import TextModel
 from selfplay.core.types import Chat, Group, Lineage, Now, Prompt, Response, Sampling
+from selfplay.costs import charged
 from selfplay.events import Listener, Progress, nobody
 from selfplay.ledger import Ledger
 from selfplay.statistics import generated_tokens
@@ -74,7 +74,7 @@ class RecordedRewriter:
         for start in range(self._ledger.group_count(t, label), len(asked), self._chunk):
             chunk = slice(start, start + self._chunk)
             began = time.perf_counter()
-            with metered() as meter:
+            with charged(self._ledger, t, label, "rewriter") as meter:
                 replies = replies_of(self._model, chats[chunk], sampling, seed.at(start))
             seconds = time.perf_counter() - began
             groups = [

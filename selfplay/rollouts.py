@@ -14,9 +14,9 @@ from itertools import count
 from typing import Protocol
 
 from meta.judging.wins import comparisons_in
-from selfplay.core.models.metering import metered
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Probe, Prompt, Purpose, Response, Sampling, Verdict
+from selfplay.costs import charged
 from selfplay.events import Listener, Progress, nobody
 from selfplay.ledger import Ledger
 from selfplay.statistics import generated_tokens
@@ -156,7 +156,7 @@ class Rollouts:
         for first in range(start, len(groups), self._chunk):
             chunk = groups[first : first + self._chunk]
             began = time.perf_counter()
-            with metered() as meter:
+            with charged(self._ledger, t, label, role) as meter:
                 verdicts = judge.judge(chunk)
             seconds = time.perf_counter() - began
             with self._ledger.transaction():

@@ -24,7 +24,12 @@ class LeavingError(Exception):
 class Interruption:
     """Listens while its block runs; `requested` says whether to leave after the current chunk."""
 
-    def __init__(self) -> None:
+    def __init__(self, opening: bool = False) -> None:
+        """`opening`: nothing is under way yet that is worth a wait.
+
+        A signal then raises KeyboardInterrupt where the program stands, until that is set back.
+        """
+        self.opening = opening
         self.requested = False
         self._before: dict[signal.Signals, Any] = {}
 
@@ -47,6 +52,8 @@ class Interruption:
             raise LeavingError
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
+        if self.opening:
+            raise KeyboardInterrupt
         if self.requested:
             if sys.stdout.isatty():
                 os.write(sys.stdout.fileno(), SHOW_CURSOR)

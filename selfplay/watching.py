@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from selfplay.events import Event
+from selfplay.events import Event, Progress
 
 
 class Watcher(Protocol):
@@ -30,3 +30,25 @@ class Listening:
 
     def close(self) -> None:
         """As `Watcher.close`."""
+
+
+class Place:
+    """Remembers where a run stands, for a line about a long wait."""
+
+    def __init__(self) -> None:
+        self._newest: Event | None = None
+
+    def see(self, event: Event) -> None:
+        """As `Watcher.see`."""
+        self._newest = event
+
+    def close(self) -> None:
+        """As `Watcher.close`."""
+
+    def words(self) -> str:
+        """What was done last; empty before anything was."""
+        event = self._newest
+        if event is None:
+            return ""
+        share = f" {event.done:,}/{event.total:,}" if isinstance(event, Progress) else ""
+        return f"round {event.round}, {event.stage}{share} was the last to be done"

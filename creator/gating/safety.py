@@ -12,8 +12,8 @@ look-alikes of NFKC), without invisible characters, runs of space being one spac
 Limits: a blocklist finds phrasings, not intentions; it misses paraphrases, other languages and
 spelling tricks, and it bars harmless prompts that quote a phrase. It is a net under the rewriter,
 not a safety policy. A judge (a classifier or a guard model of one's own) is as good as it is. No
-list is shipped: what must not be asked is for the user to say. The patterns are the user's and
-trusted: a pattern that backtracks without end is not cut off.
+list is shipped: what must not be asked is for the user to say. A pattern that takes too long on a
+prompt bars it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pathlib import Path
 from creator.tables.gates import SafetyOptions
 from selfplay.core.components import load_attribute
 from selfplay.core.errors import ConfigError, DataError
+from selfplay.core.patterns import is_found, pattern_fault
 from selfplay.core.types import Prompt
 
 _HEADING = re.compile(r"\[([^\[\]]+)\]")
@@ -60,7 +61,7 @@ class Safety:
 
     def _listed(self, text: str) -> str:
         plain = _plain(text)
-        found = (heading for heading, pattern in self._patterns if pattern.search(plain))
+        found = (heading for heading, pattern in self._patterns if _names(pattern, plain))
         return next((f"unsafe: {heading}" for heading in found), "")
 
     def _judged(self, prompts: Sequence[Prompt]) -> list[str]:
@@ -79,7 +80,11 @@ class Safety:
         return said
 
 
-def read_patterns(path: Path) -> list[tuple[str, re.Pattern[str]]]:
+def _names(pattern: str, text: str) -> bool:
+    return is_found(pattern, text, flags=re.IGNORECASE, otherwise=True)
+
+
+def read_patterns(path: Path) -> list[tuple[str, str]]:
     """The patterns of a file, each with its heading (`blocklist` before the first).
 
     Raises:
@@ -98,19 +103,14 @@ def read_patterns(path: Path) -> list[tuple[str, re.Pattern[str]]]:
         if match := _HEADING.fullmatch(line):
             heading = match[1].strip()
         elif line and not line.startswith("#"):
-            patterns.append((heading, _compiled(line, f"{path}, line {number}")))
+            if fault := pattern_fault(line):
+                raise ConfigError(
+                    f"{path}, line {number}: expected a regular expression, found '{line}': {fault}"
+                )
+            patterns.append((heading, line))
     if not patterns:
         raise ConfigError(f"safety.patterns: expected patterns in {path}, found none")
     return patterns
-
-
-def _compiled(pattern: str, where: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern, re.IGNORECASE)
-    except re.error as error:
-        raise ConfigError(
-            f"{where}: expected a regular expression, found '{pattern}': {error}"
-        ) from error
 
 
 def _plain(text: str) -> str:

@@ -26,6 +26,7 @@ from selfplay.ablation.curves import Band, bands, curves
 from selfplay.ablation.drawing import arms_of, draw
 from selfplay.ablation.grid import AblationConfig, Cell
 from selfplay.ablation.playing import seconds_of
+from selfplay.core.csv_text import inert
 from selfplay.policies import writing
 from selfplay.report.heldout import MINUS
 from selfplay.report.narrative import duration
@@ -207,5 +208,5 @@ def _csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[Value]]) -> No
     """Numbers in full: what is read back is what was written."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(head)
-        writer.writerows(rows)
+        writer.writerow([inert(name) for name in head])
+        writer.writerows([inert(value) for value in row] for row in rows)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from selfplay.cli.output import say, say_json
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -56,15 +58,15 @@ def ablate(
         return
 
     def watch(progress: GridProgress) -> None:
-        typer.echo(line(progress), err=as_json)
+        say(line(progress), err=as_json)
 
     found = compare(source, overrides or [], out, workers, host, share, watch)
     if as_json:
-        typer.echo(json.dumps([asdict(arm) for arm in found.arms], indent=1))
+        say_json(json.dumps([asdict(arm) for arm in found.arms], indent=1))
         return
     show(found.config, found.arms)
-    typer.echo(f"\nreport: {next(path for path in found.files if path.suffix == '.html')}")
-    typer.echo(f"next: selfplay status {found.cells[0].directory} looks at one of the runs")
+    say(f"\nreport: {next(path for path in found.files if path.suffix == '.html')}")
+    say(f"next: selfplay status {found.cells[0].directory} looks at one of the runs")
 
 
 def line(progress: GridProgress) -> str:
@@ -79,32 +81,32 @@ def line(progress: GridProgress) -> str:
 
 def timed(arm: str) -> None:
     """Says which arm was timed, beside what is printed."""
-    typer.echo(f"timed {arm}", err=True)
+    say(f"timed {arm}", err=True)
 
 
 def show(config: AblationConfig, found: Sequence[ArmResult]) -> None:
     """Prints the arms, each with its outcomes."""
-    typer.echo(f"\n{config.title}: mean and 95 % interval over {config.seeds} paired seeds")
+    say(f"\n{config.title}: mean and 95 % interval over {config.seeds} paired seeds")
     for arm in found:
-        typer.echo(f"\n{arm.arm}")
+        say(f"\n{arm.arm}")
         for name, value in arm.row(config.against).items():
             if name != "arm":
                 shown = f"{value:,.0f}" if isinstance(value, float) else value
-                typer.echo(f"    {name:<40} {shown}")
+                say(f"    {name:<40} {shown}")
 
 
 def show_forecast(found: Forecast, as_json: bool) -> None:
     """Prints what is left of the grid."""
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), indent=1))
+        say_json(json.dumps(found.as_dict(), indent=1))
         return
-    typer.echo(f"{'arm':<26} {'runs left':>9} {'each':>10} {'tokens each':>14}  from")
+    say(f"{'arm':<26} {'runs left':>9} {'each':>10} {'tokens each':>14}  from")
     for arm in found.arms:
-        typer.echo(
+        say(
             f"{arm.arm:<26} {arm.left:>9} {duration(arm.seconds):>10} {arm.tokens:>14,.0f}  "
             f"{arm.basis}"
         )
-    typer.echo(
+    say(
         f"\nabout {duration(found.seconds)} with {found.workers} at a time, "
         f"{found.tokens:,.0f} tokens"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from selfplay.cli.as_json import print_json
+from selfplay.cli.output import say
 from selfplay.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -55,18 +56,18 @@ def make(
     if as_json:
         print_json(made.as_dict())
         return
-    typer.echo(
+    say(
         f"{made.responses:,} different responses to {made.prompts:,} prompts judged by "
         f"{config.judge.name}"
     )
     missing = sum(made.missing.values())
     if missing:
-        typer.echo(f"{missing:,} have no verdict and are left out:")
+        say(f"{missing:,} have no verdict and are left out:")
     for reason, count in list(made.missing.items())[:REASONS]:
-        typer.echo(f"  {count:,}: {' '.join(reason.split())}")
+        say(f"  {count:,}: {' '.join(reason.split())}")
     if made.alike:
-        typer.echo(f"{made.alike:,} prompts are left out: their responses are worth the same")
-    typer.echo(
+        say(f"{made.alike:,} prompts are left out: their responses are worth the same")
+    say(
         f"{made.added:,} anchors added to {out}, which is at version {made.anchors.version} with "
         f"{len(made.anchors.anchors):,}"
     )

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import typer
-
+from selfplay.cli.output import say_json
 from selfplay.core.json_text import without_nan
 
 
 def print_json(found: dict[str, Any]) -> None:
     """Prints plain data as one JSON object."""
-    typer.echo(json.dumps(without_nan(found), indent=1, ensure_ascii=False))
+    say_json(json.dumps(without_nan(found), indent=1, ensure_ascii=False))

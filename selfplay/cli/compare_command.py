@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from selfplay.cli.as_json import print_json
+from selfplay.cli.output import say
 
 if TYPE_CHECKING:
     from selfplay.report import Comparison
@@ -32,7 +33,7 @@ def compare(
         return
     show_comparison(found)
     if out is not None:
-        typer.echo(f"\n{out}: open it in a browser")
+        say(f"\n{out}: open it in a browser")
 
 
 def show_comparison(found: Comparison) -> None:

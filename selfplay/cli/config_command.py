@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from selfplay.cli.output import say, say_json
+
 SOURCE_HELP = "A YAML file, or the name of a shipped configuration; without it, the defaults."
 OVERRIDES_HELP = "Changes on top, such as solver.objective=dpo or rounds=10."
 
@@ -22,7 +24,7 @@ def show_config(
     name, changes = split_source(source, overrides or [])
     loaded = load_config(name, changes)
     text = json.dumps(loaded.as_dict(), indent=2) if as_json else loaded.render()
-    typer.echo(text.rstrip("\n"))
+    (say_json if as_json else say)(text.rstrip("\n"))
 
 
 def split_source(source: str | None, overrides: list[str]) -> tuple[str | None, list[str]]:

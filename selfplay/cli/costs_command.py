@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from selfplay.cli.as_json import print_json
+from selfplay.cli.output import say
 
 
 def costs(
@@ -22,7 +23,7 @@ def costs(
         print_json({"costs": [cost.as_dict() for cost in found]})
         return
     if not found:
-        typer.echo("no server was asked")
+        say("no server was asked")
         return
     from selfplay.cli.layout import NONE, new_console, new_table
 

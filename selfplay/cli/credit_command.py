@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from selfplay.cli.output import say, say_json
+
 if TYPE_CHECKING:
     from selfplay.credit.table import Attribution, Credit
     from selfplay.events import Progress
@@ -37,37 +39,37 @@ def credit(
     from selfplay.credit.of_run import credit_of_run
     from selfplay.credit.table import write_csv
 
-    typer.echo("loading the libraries and the model …", err=True)
+    say("loading the libraries and the model …", err=True)
     tables = []
     for table in credit_of_run(directory, method, by or (), top, preconditioner, tell):
         tables.append(table)
         if as_json:
-            typer.echo(json.dumps(table.as_dict()))
+            say_json(json.dumps(table.as_dict()))
         else:
             show(table)
     if as_csv is not None:
         write_csv(as_csv, tables)
-        typer.echo(f"\nwritten to {as_csv}", err=as_json)
+        say(f"\nwritten to {as_csv}", err=as_json)
 
 
 def tell(progress: Progress) -> None:
     """Says on the error stream how far it has come."""
     if progress.done == progress.total or progress.done % 10 == 0:
-        typer.echo(f"{progress.stage}: round {progress.done} of {progress.total}", err=True)
+        say(f"{progress.stage}: round {progress.done} of {progress.total}", err=True)
 
 
 def show(table: Attribution) -> None:
     """Prints one table."""
-    typer.echo(f"\n{table.method} by {table.kind}, rounds 1 to {table.rounds}")
-    typer.echo(table.note)
-    typer.echo(f"\n{'':<18}{'groups':>9}{'gain':>9}   95 % interval")
+    say(f"\n{table.method} by {table.kind}, rounds 1 to {table.rounds}")
+    say(table.note)
+    say(f"\n{'':<18}{'groups':>9}{'gain':>9}   95 % interval")
     for row in table.rows:
-        typer.echo(f"{line(row)}  {row.text}".rstrip())
+        say(f"{line(row)}  {row.text}".rstrip())
     if len(table.rows) < table.labels:
-        typer.echo(f"… {table.labels - len(table.rows)} more {table.kind}")
+        say(f"… {table.labels - len(table.rows)} more {table.kind}")
     if table.method == "influence":
-        typer.echo(f"{'total':<18}{'':>9}{table.total:>+9.4f}")
-    typer.echo(line(table.measured))
+        say(f"{'total':<18}{'':>9}{table.total:>+9.4f}")
+    say(line(table.measured))
 
 
 def line(row: Credit) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from selfplay.cli.as_json import print_json
+from selfplay.cli.output import say
 
 
 def digest(
@@ -21,4 +22,4 @@ def digest(
     if as_json:
         print_json({"digest": found})
     else:
-        typer.echo(found)
+        say(found)

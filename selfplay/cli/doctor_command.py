@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from selfplay.cli.output import say, say_json
+
 if TYPE_CHECKING:
     from selfplay.doctor import Finding
 
@@ -19,15 +21,15 @@ def doctor(
     from selfplay.doctor import examine
 
     if not as_json:
-        typer.echo("looking at packages, devices and disk …", err=True)
+        say("looking at packages, devices and disk …", err=True)
     found = examine(Path.cwd())
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), indent=2))
+        say_json(json.dumps(found.as_dict(), indent=2))
     else:
         for finding in found.findings:
-            typer.echo(_line(finding))
+            say(_line(finding))
         healthy = "`selfplay run tiny` can work here."
-        typer.echo(healthy if found.healthy else "Mend what is missing.")
+        say(healthy if found.healthy else "Mend what is missing.")
     raise typer.Exit(0 if found.healthy else 1)
 
 

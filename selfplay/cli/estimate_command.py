@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from selfplay.cli.output import say, say_json
+
 
 def estimate(
     path: Annotated[Path, typer.Argument(help="Recorded groups (JSONL).")],
@@ -27,9 +29,9 @@ def estimate(
     for ranking in rank_file(path, layout, metric):
         if as_json:
             for place in ranking.places:
-                typer.echo(json.dumps(place.as_dict(ranking.metric)))
+                say_json(json.dumps(place.as_dict(ranking.metric)))
             continue
-        typer.echo(f"\n{ranking.metric}: {ranking.describe()}")
+        say(f"\n{ranking.metric}: {ranking.describe()}")
         for place in ranking.places[:top]:
             tied = f"={place.rank}" if place.tied > 1 else str(place.rank)
-            typer.echo(f"{tied:>6}  {place.value:.4g}  {place.excerpt}")
+            say(f"{tied:>6}  {place.value:.4g}  {place.excerpt}")

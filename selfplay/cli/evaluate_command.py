@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from selfplay.cli.output import say, say_json
+
 
 def evaluate(
     source: Annotated[
@@ -27,21 +29,21 @@ def evaluate(
 ) -> None:
     """Measure held-out accuracy, greedy and sampled, of a policy version or a model directory."""
     if not as_json:
-        typer.echo("loading the libraries and the model …")
+        say("loading the libraries and the model …")
     from selfplay.evaluate import evaluate as measure
 
     watch = nothing if as_json else show
     found = measure(source, overrides or [], version, model, judged, watch)
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), indent=1))
+        say_json(json.dumps(found.as_dict(), indent=1))
 
 
 def show(label: str, metrics: Mapping[str, float]) -> None:
     """Prints the metrics of one way of asking."""
-    typer.echo(f"{label}: {metrics[label]:.3f}" if label in metrics else f"{label}:")
+    say(f"{label}: {metrics[label]:.3f}" if label in metrics else f"{label}:")
     for name, value in metrics.items():
         if name != label:
-            typer.echo(f"    {name.removeprefix(label + '/')}: {value:.3f}")
+            say(f"    {name.removeprefix(label + '/')}: {value:.3f}")
 
 
 def nothing(label: str, metrics: Mapping[str, float]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from selfplay.cli.as_json import print_json
+from selfplay.cli.output import say
 from selfplay.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def _carried_out(directory: Path, path: Path, options: ExportOptions) -> Exporte
             return exported
         line = (progress.step, progress.done * LINES // max(1, progress.total))
         if line != told:
-            typer.echo(f"{progress.done:,} of {progress.total:,} {progress.step}", err=True)
+            say(f"{progress.done:,} of {progress.total:,} {progress.step}", err=True)
         told = line
 
 
@@ -197,12 +198,12 @@ def _tell(exported: Exported, as_json: bool) -> None:
         print_json(exported.as_dict())
         return
     if not exported.prompts:
-        typer.echo(f"{exported.what.replace('_', ' ')} written to {exported.place}")
-        typer.echo(f"next: {exported.use}")
+        say(f"{exported.what.replace('_', ' ')} written to {exported.place}")
+        say(f"next: {exported.use}")
         return
     rows = ", ".join(f"{count:,} {name}" for name, count in exported.rows.items())
-    typer.echo(f"{rows} rows written to {exported.place}")
-    typer.echo(f"{exported.prompts:,} prompts of {exported.families:,} families")
+    say(f"{rows} rows written to {exported.place}")
+    say(f"{exported.prompts:,} prompts of {exported.families:,} families")
     for reason, count in exported.left_out.items():
-        typer.echo(f"{count:>8,}  left out: {reason}")
-    typer.echo(f"next: {exported.use}")
+        say(f"{count:>8,}  left out: {reason}")
+    say(f"next: {exported.use}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from selfplay.cli.as_json import print_json
+from selfplay.cli.output import say
 
 feedback = typer.Typer(
     help="Have people score a run's responses, and bring what they say into the run.",
@@ -44,8 +45,8 @@ def sample(
     rows = draw(directory, count, t, suspects, seed)
     write_sample(rows, out)
     prompts = len({row.prompt.id for row in rows})
-    typer.echo(f"{len(rows):,} responses to {prompts:,} prompts written to {out}, scores blank")
-    typer.echo(f"next: fill in scores, higher is better, then selfplay feedback add RUN {out}")
+    say(f"{len(rows):,} responses to {prompts:,} prompts written to {out}, scores blank")
+    say(f"next: fill in scores, higher is better, then selfplay feedback add RUN {out}")
 
 
 @feedback.command()
@@ -64,17 +65,17 @@ def add(
         return
     name, counts = delivery.path.relative_to(directory), delivery.counts
     if not delivery.new:
-        typer.echo(f"the run has this already, as {name}")
+        say(f"the run has this already, as {name}")
         return
-    typer.echo(
+    say(
         f"{counts['ratings']:,} scores and {counts['comparisons']:,} comparisons of responses to "
         f"{counts['prompts']:,} prompts delivered as {name}"
     )
     for count, words in NOTES.items():
         if counts[count]:
-            typer.echo(f"note: {counts[count]:,} {words}")
+            say(f"note: {counts[count]:,} {words}")
     if not delivery.reviews:
-        typer.echo("note: the run does not review its rubric (meta.review.enabled), so it waits")
+        say("note: the run does not review its rubric (meta.review.enabled), so it waits")
 
 
 @feedback.command("list")
@@ -90,7 +91,7 @@ def list_(
         print_json({"files": [entry.as_dict() for entry in found]})
         return
     if not found:
-        typer.echo("no feedback; selfplay feedback sample writes responses to be scored")
+        say("no feedback; selfplay feedback sample writes responses to be scored")
         return
     from selfplay.cli.feedback_shown import show_listing
 

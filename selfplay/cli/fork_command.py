@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from selfplay.cli.as_json import print_json
+from selfplay.cli.output import say
 
 
 def fork(
@@ -30,9 +31,7 @@ def fork(
         print_json(made.as_dict())
         return
     changed = f"; changed: {', '.join(made.changed)}" if made.changed else ""
-    typer.echo(f"{made.directory}: {directory} up to round {made.round}{changed}")
+    say(f"{made.directory}: {directory} up to round {made.round}{changed}")
     if made.behind:
-        typer.echo(
-            f"its policy is not kept there: {made.behind} learning stages are learned again first"
-        )
-    typer.echo(f"next: selfplay run {quote(str(made.directory))}")
+        say(f"its policy is not kept there: {made.behind} learning stages are learned again first")
+    say(f"next: selfplay run {quote(str(made.directory))}")

@@ -6,12 +6,15 @@ may hold what a terminal would obey.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from selfplay.cli.output import visible
 
 NAME = 26
 """Columns that a name may take: `package.module:Class` is one."""
@@ -19,15 +22,21 @@ EXCERPT = 200
 """Characters of a prompt of which as many are shown as the line takes."""
 NONE = "–"
 
-VISIBLE = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"} | {
-    0x7F: "␡",
-    **dict.fromkeys((*range(0x80, 0xA0), 0x2028, 0x2029), "�"),
-}
+
+class _Plain(Console):
+    """A console on which no text is obeyed, whatever part of a table it stands in."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control else Segment(visible(text), style)
 
 
 def new_console() -> Console:
     """Standard output, without markup: a prompt that contains some is shown as it is."""
-    return Console(highlight=False, markup=False, emoji=False)
+    return _Plain(highlight=False, markup=False, emoji=False)
 
 
 def ranges(rounds: Sequence[int]) -> str:
@@ -75,9 +84,9 @@ def number(value: float | None) -> str:
 
 def plain(text: str) -> Text:
     """The text as it is, control characters made visible."""
-    return Text(text.translate(VISIBLE), overflow="fold")
+    return Text(visible(text), overflow="fold")
 
 
 def excerpt(text: str) -> str:
     """The first words, in one line."""
-    return " ".join(text[:EXCERPT].split()).translate(VISIBLE)
+    return visible(" ".join(text[:EXCERPT].split()))

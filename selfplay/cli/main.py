@@ -26,6 +26,7 @@ from selfplay.cli.evaluate_command import evaluate
 from selfplay.cli.export_command import export
 from selfplay.cli.feedback_command import feedback
 from selfplay.cli.fork_command import fork
+from selfplay.cli.output import say
 from selfplay.cli.prompts_command import prompts
 from selfplay.cli.reference_command import reference
 from selfplay.cli.replay_command import replay
@@ -33,11 +34,12 @@ from selfplay.cli.report_command import report
 from selfplay.cli.reviews_command import reviews
 from selfplay.cli.rlaif_command import rlaif
 from selfplay.cli.rubric_command import rubric
-from selfplay.cli.run_command import run
+from selfplay.cli.run_command import run, tell
 from selfplay.cli.status import status
 from selfplay.cli.train_command import train
 from selfplay.core.errors import SelfplayError
 from selfplay.core.models.library import nobody_to_ask
+from selfplay.core.notices import heard_by
 
 INTERRUPTED = 130
 """The exit code that shells use for a program ended by Ctrl-C."""
@@ -82,13 +84,13 @@ app.add_typer(rlaif, name="rlaif")
 def main() -> None:
     """Runs the command line; the console script."""
     try:
-        with nobody_to_ask():
+        with nobody_to_ask(), heard_by(tell):
             app()
     except SelfplayError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        say("interrupted", err=True)
         sys.exit(INTERRUPTED)
 
 

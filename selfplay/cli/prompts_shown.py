@@ -13,7 +13,6 @@ from rich.tree import Tree
 
 from selfplay.cli.layout import (
     NONE,
-    VISIBLE,
     excerpt,
     new_console,
     new_grid,
@@ -22,6 +21,7 @@ from selfplay.cli.layout import (
     plain,
     ranges,
 )
+from selfplay.cli.output import visible
 from selfplay.core.types import Estimate, Puzzle
 from selfplay.lineage import Family, Found, Member, Story
 from selfplay.lineage.story import Answer, Answered
@@ -111,7 +111,7 @@ def _show_answers(console: Console, group: Answered) -> None:
     for answer in group.answers:
         reward = answer.verdict.reward if answer.verdict else None
         table.add_row(number(reward), plain(answer.text))
-        table.add_row("", Text(" · ".join(_remarks(answer)).translate(VISIBLE), style="dim"))
+        table.add_row("", Text(visible(" · ".join(_remarks(answer))), style="dim"))
     console.print(table)
 
 

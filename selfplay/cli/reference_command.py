@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
+from selfplay.cli.output import say
+
 
 def reference(
     context: typer.Context,
@@ -29,4 +31,4 @@ def reference(
         text = commands_page(root)
     else:
         text = configuration_page() if what == "configuration" else part_of_page(what)
-    typer.echo(text, nl=False)
+    say(text, end="")

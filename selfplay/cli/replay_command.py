@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from selfplay.cli.as_json import print_json
+from selfplay.cli.output import say
 
 if TYPE_CHECKING:
     from selfplay.replay import Replay
@@ -62,7 +63,7 @@ def replay(
         return
     show(found, directory)
     if out is not None:
-        typer.echo(f"{len(found.turns)} rows written to {out}")
+        say(f"{len(found.turns)} rows written to {out}")
 
 
 def show(found: Replay, directory: Path) -> None:
@@ -73,7 +74,7 @@ def show(found: Replay, directory: Path) -> None:
 
     means = found.means()
     if not means:
-        typer.echo(f"{directory}: no round was judged in which there was anything to choose from")
+        say(f"{directory}: no round was judged in which there was anything to choose from")
         return
     rounds = sorted({turn.round for turn in found.turns})
     table = Table("alternative", box=None, padding=(0, 1))
@@ -85,9 +86,9 @@ def show(found: Replay, directory: Path) -> None:
         table.add_row(escape(name), *(f"{v:.3f}" if v == v else "–" for v in shown))
     console = Console()
     console.width = console.width if console.is_terminal else WIDTH
-    typer.echo(f"means over {len(rounds)} rounds, {rounds[0]} to {rounds[-1]}")
+    say(f"means over {len(rounds)} rounds, {rounds[0]} to {rounds[-1]}")
     console.print(table)
-    typer.echo(
+    say(
         f"the ledger names all parents of {found.recorded} of these rounds; the run's own choice, "
         f"replayed, is exactly theirs in {found.reproduced}"
     )

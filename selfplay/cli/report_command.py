@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from selfplay.cli.output import say
+
 
 def report(
     directory: Annotated[Path, typer.Argument(help="The run directory.")],
@@ -35,8 +37,8 @@ def report(
     options = ReportOptions(megabytes, success, None if embedder == "none" else embedder)
     if not serve:
         path = write_report(directory, out, options)
-        typer.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB; open it in a browser")
+        say(f"{path}: {path.stat().st_size / 1e6:.1f} MB; open it in a browser")
         return
     with report_server(directory, port, options) as server:
-        typer.echo(f"{server.url} follows {directory}; Ctrl-C ends this, not the run")
+        say(f"{server.url} follows {directory}; Ctrl-C ends this, not the run")
         server.serve_forever()

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from selfplay.cli.output import say, say_json
+
 if TYPE_CHECKING:
     from selfplay.rlaif.writing import Done, Made
 
@@ -44,7 +46,7 @@ def revise(
 
     The same command goes on with what is in --out.
     """
-    typer.echo("loading the libraries and the model …", err=True)
+    say("loading the libraries and the model …", err=True)
     from selfplay.rlaif.revise import revise as work
 
     changes = ["model=transformers", f"model.path={json.dumps(model)}"] if model else []
@@ -69,7 +71,7 @@ def label(
 
     The same command goes on with what is in --out.
     """
-    typer.echo("loading the libraries and the model …", err=True)
+    say("loading the libraries and the model …", err=True)
     from selfplay.rlaif.label import label as work
 
     changes = _judging_model(model)
@@ -94,7 +96,7 @@ def judgements(
 
     The same command goes on with what is in --out.
     """
-    typer.echo("loading the libraries and the model …", err=True)
+    say("loading the libraries and the model …", err=True)
     from selfplay.rlaif.rewarded import judge_judgements
 
     changes = _judging_model(model)
@@ -102,7 +104,7 @@ def judgements(
     changes += overrides or []
     made = _carried_out(out, lambda watch: judge_judgements(data, out, changes, source, watch))
     if made.warning:
-        typer.echo(f"warning: {made.warning}", err=True)
+        say(f"warning: {made.warning}", err=True)
     _tell(made, as_json)
 
 
@@ -122,7 +124,7 @@ def _carried_out(out: Path, work: Callable[[Callable[[Done], None]], Made]) -> M
         nonlocal told
         step = done.done * LINES // max(1, done.total)
         if step > told or done.done == done.total:
-            typer.echo(f"{done.done:,} of {done.total:,} prompts", err=True)
+            say(f"{done.done:,} of {done.total:,} prompts", err=True)
             told = step
         if done.done < done.total:
             interruption.leave_if_requested()
@@ -131,7 +133,7 @@ def _carried_out(out: Path, work: Callable[[Callable[[Done], None]], Made]) -> M
         try:
             return work(watch)
         except LeavingError:
-            typer.echo(f"interrupted; the same command goes on from {out}", err=True)
+            say(f"interrupted; the same command goes on from {out}", err=True)
             raise typer.Exit(130) from None
 
 
@@ -140,14 +142,14 @@ def _tell(made: Made, as_json: bool) -> None:
     from selfplay.rlaif.writing import MISSING
 
     if as_json:
-        typer.echo(json.dumps(made.as_dict()))
+        say_json(json.dumps(made.as_dict()))
         return
-    typer.echo(f"\n{made.count:,} rows of {made.items:,} prompts: {made.rows}")
+    say(f"\n{made.count:,} rows of {made.items:,} prompts: {made.rows}")
     if made.missing:
-        typer.echo(f"{sum(made.missing.values()):,} missing: {made.rows.parent / MISSING}")
+        say(f"{sum(made.missing.values()):,} missing: {made.rows.parent / MISSING}")
         for reason, count in made.missing.items():
-            typer.echo(f"{count:>8,}  {reason}")
+            say(f"{count:>8,}  {reason}")
     if made.count:
-        typer.echo(f"\nnext: {made.use}")
+        say(f"\nnext: {made.use}")
     else:
-        typer.echo("\nnothing was made; the reasons above say what to change")
+        say("\nnothing was made; the reasons above say what to change")

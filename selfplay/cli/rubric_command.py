@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from selfplay.cli.as_json import print_json
+from selfplay.cli.output import say
 from selfplay.core.errors import ConfigError
 
 rubric = typer.Typer(
@@ -49,8 +50,8 @@ def show(
     if as_json:
         print_json(found)
         return
-    typer.echo(f"# {found['standing']}; {' '.join(found['reason'].split())}")
-    typer.echo(found["text"].rstrip("\n"))
+    say(f"# {found['standing']}; {' '.join(found['reason'].split())}")
+    say(found["text"].rstrip("\n"))
 
 
 @rubric.command()
@@ -69,7 +70,7 @@ def diff(
     if as_json:
         print_json({name: change.as_dict() for name, change in changes.items()})
         return
-    typer.echo("\n".join(words_of(changes)) or "the criteria are the same")
+    say("\n".join(words_of(changes)) or "the criteria are the same")
 
 
 @rubric.command()
@@ -89,7 +90,7 @@ def rollback(
     if as_json:
         print_json(entry._asdict())
         return
-    typer.echo(f"version {entry.version} is in force: {entry.reason}")
+    say(f"version {entry.version} is in force: {entry.reason}")
 
 
 @rubric.command()
@@ -105,7 +106,7 @@ def freeze(
     entry = keep(directory, frozen=not thaw, reason=reason)
     state = "reviews may change the rubric" if thaw else "no review changes the rubric"
     version = rubric_history(directory).entry().version
-    typer.echo(f"{state} (version {version}){'' if entry else '; it was like that already'}")
+    say(f"{state} (version {version}){'' if entry else '; it was like that already'}")
 
 
 @rubric.command("test")

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from selfplay.cli.output import say
+from selfplay.core.notices import waiting
+
 
 def run(
     source: Annotated[
@@ -36,12 +39,17 @@ def run(
 
     loaded, directory, _ = plan(source, overrides or [], out)
     if not as_json:
-        typer.echo(f"run directory: {directory}")
-        typer.echo("loading the libraries and the model …")
-    from selfplay.job import play_out
-
+        say(f"run directory: {directory}")
+        say("loading the libraries and the model …")
     rounds = loaded.config.rounds
-    interrupted = play_out(loaded, directory, lambda: make_watcher(rounds, as_json), tell)
+    try:
+        with waiting("the libraries to be loaded"):
+            from selfplay.job import play_out
+
+        interrupted = play_out(loaded, directory, lambda: make_watcher(rounds, as_json), tell)
+    except KeyboardInterrupt:
+        say("interrupted: nothing was started", err=True)
+        raise typer.Exit(130) from None
     if not as_json:
         from selfplay.cli.status import show_standing
         from selfplay.summary import standing
@@ -52,5 +60,5 @@ def run(
 
 
 def tell(note: str) -> None:
-    """Prints what is worth knowing before the run begins."""
-    typer.echo(f"note: {note}", err=True)
+    """Prints what is worth knowing before the run begins and while it waits."""
+    say(f"note: {note}", err=True)

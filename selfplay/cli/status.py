@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from selfplay.cli.output import say, say_json
 from selfplay.heartbeat import SILENT
 
 if TYPE_CHECKING:
@@ -24,32 +25,32 @@ def status(
 
     found = standing(directory)
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), indent=1))
+        say_json(json.dumps(found.as_dict(), indent=1))
     else:
         show_standing(found)
 
 
 def show_standing(found: Standing) -> None:
     """Prints a run's figures and what to do next."""
-    typer.echo(f"\n{found.directory}: {found.state}, round {found.round} of {found.rounds}")
+    say(f"\n{found.directory}: {found.state}, round {found.round} of {found.rounds}")
     if found.holder:
-        typer.echo(f"owned by {found.holder}; last stage committed: {found.stage}")
+        say(f"owned by {found.holder}; last stage committed: {found.stage}")
     for line in [*ending_lines(found), *beat_lines(found)]:
-        typer.echo(line)
-    typer.echo(
+        say(line)
+    say(
         f"{found.prompts:,} prompts, {found.tokens:,} tokens generated, "
         f"{sum(found.seconds.values()):,.0f} s ({_shares(found)}), {found.hours:.2f} h in all"
     )
     if found.learning_bytes is not None:
-        typer.echo(f"learning took {found.learning_bytes / 2**20:,.0f} MiB at most")
+        say(f"learning took {found.learning_bytes / 2**20:,.0f} MiB at most")
     if found.rejected:
         reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(found.rejected.items()))
-        typer.echo(f"children turned down: {reasons}")
+        say(f"children turned down: {reasons}")
     if found.alarms or found.reviews:
-        typer.echo(review_line(found))
+        say(review_line(found))
     for line in gain_lines(found):
-        typer.echo(line)
-    typer.echo(f"\nnext: {next_step(found)}")
+        say(line)
+    say(f"\nnext: {next_step(found)}")
 
 
 def ending_lines(found: Standing) -> list[str]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from selfplay.cli.output import say, say_json
+
 if TYPE_CHECKING:
     from selfplay.config import Loaded
     from selfplay.train import BatchDone, Trained
@@ -56,7 +58,7 @@ def train(
     changes += [f"model={json.dumps(model)}"] if model else []
     changes += [f"solver.objective={objective}"] if objective else []
     if not as_json:
-        typer.echo("loading the libraries and the model …")
+        say("loading the libraries and the model …")
     from selfplay.config import load_config
     from selfplay.train_config import TrainConfig
 
@@ -65,7 +67,7 @@ def train(
     began = time.perf_counter()
     trained = _carried_out(loaded, directory, as_json)
     if as_json:
-        typer.echo(json.dumps(trained.as_dict()))
+        say_json(json.dumps(trained.as_dict()))
     else:
         _show(trained, loaded.config, time.perf_counter() - began)
 
@@ -84,17 +86,17 @@ def _carried_out(loaded: Loaded[TrainConfig], directory: Path, as_json: bool) ->
         try:
             return carry_out(loaded, directory, watch, _note)
         except LeavingError:
-            typer.echo(f"interrupted; the same command goes on from {directory}", err=True)
+            say(f"interrupted; the same command goes on from {directory}", err=True)
             raise typer.Exit(130) from None
 
 
 def _note(note: str) -> None:
-    typer.echo(f"note: {note}", err=True)
+    say(f"note: {note}", err=True)
 
 
 def _tell(done: BatchDone, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"version": done.version, "metrics": dict(done.metrics)}))
+        say_json(json.dumps({"version": done.version, "metrics": dict(done.metrics)}))
         return
     parts = [f"batch {done.version}/{done.total}"]
     parts += [f"{name} {done.metrics[name]:.3f}" for name in SHOWN if name in done.metrics]
@@ -104,38 +106,38 @@ def _tell(done: BatchDone, as_json: bool) -> None:
         sys.stdout.write(f"\r\x1b[K{line}{end}")
         sys.stdout.flush()
     elif done.version == done.total or done.version % max(1, done.total // LINES) == 0:
-        typer.echo(line)
+        say(line)
 
 
 def _show(trained: Trained, config: TrainConfig, seconds: float) -> None:
     """Prints the job's figures and what to do next."""
     tokens = sum(batch["tokens"] for batch in trained.batches)
-    typer.echo(
+    say(
         f"\n{trained.groups:,} groups, {len(trained.batches):,} batches, {tokens:,.0f} tokens, "
         f"{seconds:,.0f} s"
     )
     if trained.peak_bytes is not None:
-        typer.echo(f"learning took {trained.peak_bytes / 2**20:,.0f} MiB at most")
+        say(f"learning took {trained.peak_bytes / 2**20:,.0f} MiB at most")
     if trained.too_long:
-        typer.echo(f"{trained.too_long:,} responses are longer than the context and were left out")
+        say(f"{trained.too_long:,} responses are longer than the context and were left out")
     for name in ("loss", "accuracy"):
         values = [batch[name] for batch in trained.batches if name in batch]
         if len(values) > 1:
             edge = max(1, len(values) // 10)
             first, last = sum(values[:edge]) / edge, sum(values[-edge:]) / edge
-            typer.echo(f"{name:<18}{first:.3f} → {last:.3f}")
+            say(f"{name:<18}{first:.3f} → {last:.3f}")
     if trained.heldout_accuracy is not None:
-        typer.echo(
+        say(
             f"{'held-out accuracy':<18}{trained.heldout_accuracy:.3f} "
             f"over {trained.heldout_comparisons:,} comparisons"
         )
-    typer.echo(f"{'policy':<18}{trained.policy}")
+    say(f"{'policy':<18}{trained.policy}")
     if trained.reward_model is not None:
-        typer.echo(f"{'reward model':<18}{trained.reward_model}")
-        typer.echo(
+        say(f"{'reward model':<18}{trained.reward_model}")
+        say(
             f"\nnext: selfplay run own prompts=FILE {quote(f'model={config.model.path}')} "
             "solver.objective=ppo meta.judge=reward_model "
             f"{quote(f'meta.judge.path={trained.reward_model}')}"
         )
         return
-    typer.echo(f"\nnext: selfplay evaluate own prompts=FILE --model {quote(str(trained.policy))}")
+    say(f"\nnext: selfplay evaluate own prompts=FILE --model {quote(str(trained.policy))}")

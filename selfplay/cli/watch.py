@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 
+from selfplay.cli.output import say, say_json
 from selfplay.evaluation import GREEDY, SAMPLED
 from selfplay.events import Event, Progress, StageDone
 from selfplay.watching import Watcher
@@ -90,7 +91,7 @@ class PlainWatcher:
     def see(self, event: Event) -> None:
         """As `Watcher.see`."""
         if line := self._round.add(event):
-            print(line, flush=True)
+            say(line)
 
     def close(self) -> None:
         """As `Watcher.close`."""
@@ -108,7 +109,7 @@ class JsonWatcher:
                 "seconds": round(event.seconds, 4),
                 "metrics": dict(event.metrics),
             }
-            print(json.dumps(row), flush=True)
+            say_json(json.dumps(row))
 
     def close(self) -> None:
         """As `Watcher.close`."""

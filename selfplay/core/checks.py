@@ -24,6 +24,7 @@ from selfplay.core.errors import ConfigError, DataError, nearest
 from selfplay.core.instructions.table import INSTRUCTIONS
 from selfplay.core.json_text import parse_json
 from selfplay.core.language import scripts_of
+from selfplay.core.patterns import is_found, pattern_fault
 from selfplay.core.relations import ROWS as RELATIONS
 from selfplay.core.types import Prompt
 
@@ -56,12 +57,8 @@ class Pattern:
     """Whether the whole text must match, surrounding space aside; else anywhere is enough."""
 
     def __post_init__(self) -> None:
-        try:
-            re.compile(self.regex)
-        except re.error as error:
-            raise ConfigError(
-                f"pattern: '{self.regex}' is no regular expression: {error}"
-            ) from error
+        if fault := pattern_fault(self.regex):
+            raise ConfigError(f"pattern: '{self.regex}' is no regular expression: {fault}")
 
 
 @dataclass(frozen=True)
@@ -190,8 +187,8 @@ def length(text: str, prompt: Prompt, parameters: Length) -> float:
 
 def pattern(text: str, prompt: Prompt, parameters: Pattern) -> float:
     """1 if the text matches; `.` matches newlines too."""
-    match = re.fullmatch if parameters.whole else re.search
-    return float(match(parameters.regex, text.strip(), re.DOTALL) is not None)
+    text, whole = text.strip(), parameters.whole
+    return float(is_found(parameters.regex, text, whole=whole, flags=re.DOTALL))
 
 
 def repetition(text: str, prompt: Prompt, parameters: Repetition) -> float:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-_FENCED = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
+_FENCE = "```"
 
 
 def parse_json(text: str) -> Any:
@@ -51,10 +50,20 @@ def _whole(text: str) -> Any:
 
 def _fenced(text: str) -> Any:
     """Of the last block between lines of three backticks."""
-    blocks = _FENCED.findall(text)
-    if not blocks:
+    found, inside = None, list[str]()
+    opened = False
+    # Line by line: a pattern for the whole would try every opening line up to the text's end.
+    for line in text.split("\n"):
+        bare = line.strip(" \t")
+        if opened and bare == _FENCE:
+            found, opened = "\n".join(inside), False
+        elif opened:
+            inside.append(line)
+        elif bare.startswith(_FENCE) and "`" not in bare[len(_FENCE) :]:
+            opened, inside = True, []
+    if found is None:
         raise ValueError("there is no fenced block")
-    return parse_json(blocks[-1])
+    return parse_json(found)
 
 
 def _auto(text: str) -> Any:

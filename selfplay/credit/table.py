@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from selfplay.core.csv_text import inert_row
 from selfplay.core.json_text import without_nan
 from selfplay.policies import writing
 
@@ -71,4 +72,5 @@ def write_csv(path: Path, tables: Sequence[Attribution]) -> None:
         writer.writeheader()
         for table in tables:
             for row in table.rows:
-                writer.writerow({"method": table.method, "kind": table.kind, **row.as_dict()})
+                cells = {"method": table.method, "kind": table.kind, **row.as_dict()}
+                writer.writerow(inert_row(cells))

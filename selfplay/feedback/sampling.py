@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from selfplay.core.csv_text import inert_row
 from selfplay.core.errors import ConfigError, DataError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Prompt
@@ -196,11 +197,5 @@ def _csv(rows: Sequence[Sampled]) -> str:
     writer = csv.DictWriter(file, columns, lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        shown = {"prompt": _inert(row.prompt.text), "response": _inert(row.response)}
-        writer.writerow(row.as_row() | shown)
+        writer.writerow(inert_row(row.as_row() | {"prompt": row.prompt.text}))
     return file.getvalue()
-
-
-def _inert(text: str) -> str:
-    """The text, so that no spreadsheet takes it for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -2,6 +2,10 @@
 
 The system releases the lock when its process ends, however it ends; the file stays and names the
 last holder. The lock binds on local disks and on network file systems that implement flock(2).
+
+Somebody may remove the file while it is held, and whoever came next would lock another one of its
+name. So the directory itself is locked as well, where the system can do that, and a file that is no
+longer the one of its name is taken anew.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ from selfplay.core.errors import LedgerError, ResourceError
 # `holder` takes the lock for a moment to see whether it is free; a starting run outlasts that.
 _ATTEMPTS = 5
 _PAUSE_SECONDS = 0.05
+LOST = "a process whose lock file was removed"
+"""Stands for the holder's name."""
 
 
 class RunLock:
@@ -34,17 +40,23 @@ class RunLock:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._file: IO[str] | None = None
+        self._folder: int | None = None
 
     def __enter__(self) -> RunLock:
         try:
             file = _path(self._directory).open("a+")
+            if not _is_named(file, self._directory):  # removed by somebody, in between
+                file.close()
+                file = _path(self._directory).open("a+")
+            self._folder = os.open(self._directory, os.O_RDONLY)
         except OSError as error:
             raise ResourceError(
                 f"cannot lock the run {self._directory} ({error}); make the directory writable"
             ) from error
-        if not _acquire(file):
-            name = _read(file)
+        if not (_acquire(file.fileno()) and _acquire(self._folder, if_possible=True)):
+            name = _holder(file, self._folder) or "a process that has just left"
             file.close()
+            self.__exit__(None, None, None)
             raise LedgerError(
                 f"the run {self._directory} is in use by {name}; wait for that process, stop it, "
                 "or choose another run directory"
@@ -64,36 +76,62 @@ class RunLock:
         if self._file is not None:
             self._file.close()
             self._file = None
+        if self._folder is not None:
+            os.close(self._folder)
+            self._folder = None
 
 
 def holder(directory: Path) -> str | None:
     """Who owns the run now, in words; None when no live process does."""
     try:
-        file = _path(directory).open()
-    except FileNotFoundError:
+        folder = os.open(directory, os.O_RDONLY)
+    except OSError:
         return None
-    with file:
-        return None if _try(file, fcntl.LOCK_SH) else _read(file)
+    try:
+        with _path(directory).open() as file:
+            return _holder(file, folder)
+    except FileNotFoundError:
+        return None if _try(folder, fcntl.LOCK_SH, if_possible=True) else LOST
+    finally:
+        os.close(folder)
+
+
+def _holder(file: IO[str], folder: int) -> str | None:
+    if not _try(file.fileno(), fcntl.LOCK_SH):
+        return _read(file)
+    return None if _try(folder, fcntl.LOCK_SH, if_possible=True) else LOST
 
 
 def _path(directory: Path) -> Path:
     return directory / "lock"
 
 
-def _acquire(file: IO[str]) -> bool:
+def _is_named(file: IO[str], directory: Path) -> bool:
+    """Whether the open file is still the one of its name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), _path(directory).stat())
+    except FileNotFoundError:
+        return False
+
+
+def _acquire(descriptor: int, *, if_possible: bool = False) -> bool:
     for attempt in range(_ATTEMPTS):
         if attempt:
             time.sleep(_PAUSE_SECONDS)
-        if _try(file, fcntl.LOCK_EX):
+        if _try(descriptor, fcntl.LOCK_EX, if_possible=if_possible):
             return True
     return False
 
 
-def _try(file: IO[str], kind: int) -> bool:
+def _try(descriptor: int, kind: int, *, if_possible: bool = False) -> bool:
+    """Whether the lock is had; `if_possible`: or the file system has none for directories."""
     try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError:
+        if not if_possible:
+            raise
     return True
 
 

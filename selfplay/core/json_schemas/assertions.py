@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+
+from selfplay.core.patterns import is_found, pattern_fault
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,6 @@ def _is_type(names: Any) -> bool:
 
 def _has_type(value: Any, names: Any) -> bool:
     return any(TYPES[name](value) for name in (names if isinstance(names, list) else [names]))
-
-
-def _is_pattern(text: Any) -> bool:
-    try:
-        re.compile(text)
-    except (re.error, TypeError):
-        return False
-    return True
 
 
 def _are_texts(value: Any) -> bool:
@@ -124,9 +117,9 @@ ASSERTIONS: Mapping[str, Assertion] = {
     "minLength": _counted(str, _least),
     "maxLength": _counted(str, _most),
     "pattern": Assertion(
-        _is_pattern,
+        lambda value: isinstance(value, str) and not pattern_fault(value),
         "a regular expression",
-        lambda value, asked: not isinstance(value, str) or re.search(asked, value) is not None,
+        lambda value, asked: not isinstance(value, str) or is_found(asked, value),
     ),
     "minItems": _counted(list, _least),
     "maxItems": _counted(list, _most),

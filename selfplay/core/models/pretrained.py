@@ -25,6 +25,7 @@ from selfplay.core.models.chat import ChatTokenizer
 from selfplay.core.models.hub import located, model_name
 from selfplay.core.models.library import loading, quiet
 from selfplay.core.models.weights import ADAPTER, load_adapter_weights, load_module
+from selfplay.core.notices import waiting
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 DEVICES = ("auto", "cpu", "cuda")
@@ -102,8 +103,9 @@ def load_pretrained(
     directory = located(path_or_name)
     _check_directory(directory)
     name = model_name(path_or_name)
-    tokenizer = load_tokenizer(str(directory))
-    module = load_module(directory, torch_dtype, **quantized)
+    with waiting(f"the model '{name}' to be loaded"):
+        tokenizer = load_tokenizer(str(directory))
+        module = load_module(directory, torch_dtype, **quantized)
     # bitsandbytes puts weights on their device itself, and refuses to move them.
     module = (module if quantized else module.to(torch_device)).eval()
     check_vocabulary(module, tokenizer, name)

@@ -34,6 +34,8 @@ BLOCKS = 'Draft:\n```json\n{"a": 1}\n```\nBetter:\n```\n{"a": 2}\n```\nDone.'
         ("whole", ' {"a": [1, null]}\n', {"a": [1, None]}),
         ("fenced", BLOCKS, {"a": 2}),
         ("auto", BLOCKS, {"a": 2}),
+        ("fenced", '```\n{"a": 1}\n```\n```json\nnever closed\n', {"a": 1}),
+        ("fenced", "```a `b` c\n ```yaml\n[2]\n\t``` \n", [2]),
         ("auto", "3.5", 3.5),
         ("auto", '"```\\n{}\\n```"', "```\n{}\n```"),
     ],
@@ -64,3 +66,9 @@ def test_readers_raise_nothing_but_value_errors(text: str) -> None:
             read(text)
         except ValueError:
             continue
+
+
+def test_the_last_fenced_block_is_found_in_time_that_grows_with_the_text_alone() -> None:
+    # A pattern for the whole would read to the end from every line: 10^10 steps.
+    with pytest.raises(ValueError, match="no fenced block"):
+        READERS["fenced"]("```json\n" * 100_000 + "``` x")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +15,7 @@ import pytest
 
 from selfplay.core.errors import LedgerError, ResourceError
 from selfplay.ledger import RunLock, holder
+from selfplay.ledger.lock import LOST
 
 HOLDER = """
 import sys
@@ -75,3 +79,39 @@ def test_a_holder_that_has_not_written_its_name_is_starting(tmp_path: Path) -> N
 def test_a_missing_directory_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ResourceError, match="make the directory writable"):
         RunLock(tmp_path / "none").__enter__()
+
+
+def test_a_lock_whose_file_was_removed_still_binds(
+    tmp_path: Path, other: subprocess.Popen[str]
+) -> None:
+    (tmp_path / "lock").unlink()
+    assert holder(tmp_path) == LOST
+    for _ in range(2):
+        with pytest.raises(LedgerError, match=f"in use by {LOST}"):
+            RunLock(tmp_path).__enter__()
+        assert holder(tmp_path) == LOST
+    other.kill()
+    other.wait()
+    with RunLock(tmp_path):
+        assert f"process {os.getpid()} on " in (holder(tmp_path) or "")
+    assert holder(tmp_path) is None
+
+
+def test_a_file_system_without_locks_for_directories_has_the_files_alone(
+    tmp_path: Path, other: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = fcntl.flock
+
+    def flock(descriptor: int, kind: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, "no lock for a directory")
+        real(descriptor, kind)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(LedgerError, match=f"in use by process {other.pid}"):
+        RunLock(tmp_path).__enter__()
+    other.kill()
+    other.wait()
+    with RunLock(tmp_path):
+        pass
+    assert holder(tmp_path) is None
