@@ -91,6 +91,18 @@ def loss_notes(solver: SolverConfig, tasks: Sequence[TaskConfig] = ()) -> list[s
     return list(dict.fromkeys(_told(choice, row.trainer, solver.trl) for choice, row in computed))
 
 
+def length_notes(solver: SolverConfig) -> list[str]:
+    """Penalties on length that cannot be taken, since nobody knows where responses were cut off."""
+    if solver.sampling.limit is not None:
+        return []
+    return [
+        f"{choice.name} takes nothing from over-long responses: recorded data does not say at how "
+        "many tokens they were cut off; solver.objective.max_length does"
+        for choice, _ in chosen_rows(solver)
+        if getattr(choice.options, "overlong", 0) and choice.options.max_length is None
+    ]
+
+
 def _told(choice: Choice, trainer: str, trl: Mapping[str, Any]) -> str:
     own = choice.options.trl() if hasattr(choice.options, "trl") else {}
     said = [f"{name}={json.dumps(value)}" for name, value in acting(trainer, own, trl).items()]

@@ -35,11 +35,11 @@ from selfplay.core.types import Group
 from selfplay.data.recorded import read_recorded, to_group
 from selfplay.failed import FAILED
 from selfplay.ledger import RunLock
-from selfplay.notes import job_notes, loss_notes
+from selfplay.notes import job_notes, length_notes, loss_notes
 from selfplay.paths import POLICY, model_directory
 from selfplay.policies import writing
 from selfplay.signals import LeavingError
-from selfplay.train_config import TrainConfig
+from selfplay.train_config import LIMIT, RecordedSampling, TrainConfig
 from selfplay.training_data import check_teaches, comparison_accuracy, held_out, tokenized
 from solver.learning.errors import NotFiniteError
 from solver.objectives.needs import needs_of
@@ -161,9 +161,9 @@ def carry_out(
     """As `train`, of a configuration that is loaded."""
     peaks = []
     with open_job(loaded, directory) as job:
-        config = loaded.config
-        known = [*job_notes(config.solver.objective, job.groups), *loss_notes(config.solver)]
-        for note in [*known, *job.solver.policy.model.notes]:
+        solver = job.config.solver
+        about = [*job_notes(solver.objective, job.groups), *length_notes(solver)]
+        for note in [*about, *loss_notes(solver), *job.solver.policy.model.notes]:
             tell(note)
         for done in learn(job):
             peaks += [done.peak_bytes] if done.peak_bytes is not None else []
@@ -178,7 +178,7 @@ def carry_out(
 @contextmanager
 def open_job(loaded: Loaded[TrainConfig], directory: Path) -> Iterator[Job]:
     """The job, at the newest version that its directory holds. Raises as `train`."""
-    config = loaded.config
+    config = of_recorded(loaded)
     records = read_recorded(Path(config.data), config.layout)
     # Not tokenised yet, so that what cannot be used is refused before a model is loaded.
     plain = [to_group(replace(record, logprobs=())) for record in records]
@@ -196,6 +196,17 @@ def open_job(loaded: Loaded[TrainConfig], directory: Path) -> Iterator[Job]:
         for version in saved_versions(directory)[-1:]:
             solver.restore(directory / POLICY / str(version))
         yield Job(config, directory, solver, learned, kept)
+
+
+def of_recorded(loaded: Loaded[TrainConfig]) -> TrainConfig:
+    """The configuration, without a limit on responses where none was given: the default is that of
+    a run's own samples.
+    """
+    config = loaded.config
+    if loaded.sources.get(LIMIT, "default") != "default":
+        return config
+    sampling = RecordedSampling(**vars(config.solver.sampling))
+    return replace(config, solver=replace(config.solver, sampling=sampling))
 
 
 def settle(loaded: Loaded[TrainConfig], directory: Path) -> None:

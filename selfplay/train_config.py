@@ -5,8 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from selfplay.core.errors import ConfigError, require
+from selfplay.core.types import Sampling
 from solver.config import PolicyConfig, SolverConfig, check_together
-from solver.objectives.needs import needs_of
+from solver.objectives.needs import chosen_rows, needs_of
+
+LIMIT = "solver.sampling.max_new_tokens"
+
+
+@dataclass(frozen=True)
+class RecordedSampling(Sampling):
+    """How recorded responses were drawn, where nobody said at how many tokens they were cut off."""
+
+    @property
+    def limit(self) -> None:
+        """Unknown."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,10 @@ class TrainConfig:
         require(self.save_every >= 0, "save_every", "0 or more", self.save_every)
         require(0 <= self.heldout < 1, "heldout", "a share below 1", self.heldout)
         check_together(self.model, self.solver)
+        for choice, _ in chosen_rows(self.solver):
+            masked = getattr(choice.options, "mask_truncated", False)
+            known = "false, since recorded data does not say which responses were cut off"
+            require(not masked, "solver.objective.mask_truncated", known, masked)
         rest = "since recorded responses are all there are"
         require(self.solver.refill == 0, "solver.refill", f"0, {rest}", self.solver.refill)
         baseline = self.solver.baseline

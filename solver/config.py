@@ -187,6 +187,9 @@ class SolverConfig:
     mixed_precision: bool = False
     """Learn under bfloat16 autocast, the weights staying float32. Weights in `model.dtype` bfloat16
     compute in it already."""
+    router_loss: float | None = None
+    """Weight of a mixture of experts' load-balancing loss beside any objective, once in each
+    optimiser step; null takes the model's own (`router_aux_loss_coef`), 0 none."""
     trl: dict[str, Any] = field(default_factory=dict)
     """Further options of TRL's trainer configuration that act in the chosen loss; others are
     refused (docs/objectives.md)."""
@@ -211,6 +214,8 @@ class SolverConfig:
         require(self.max_grad_norm > 0, f"{where}.max_grad_norm", "above 0", self.max_grad_norm)
         decay = self.reference_decay
         require(0 <= decay < 1, f"{where}.reference_decay", "0 or more and below 1", decay)
+        weight = self.router_loss
+        require(weight is None or weight >= 0, f"{where}.router_loss", "null, or 0 or more", weight)
         require(self.refill >= 0, f"{where}.refill", "0 or more", self.refill)
         for name in ("epochs", "minibatches", "micro_batch_tokens"):
             require(getattr(self, name) >= 1, f"{where}.{name}", "1 or more", getattr(self, name))

@@ -22,6 +22,7 @@ from solver.adapters import adapt
 from solver.config import PolicyConfig, SolverConfig
 from solver.frozen import base_of, check_vocabulary, frozen_copy, load_frozen, without_adapters
 from solver.heads import make_heads
+from solver.learning.router import router_weight
 from solver.learning.team import Team
 from solver.masters import Masters
 from solver.objectives.needs import needs_of
@@ -55,7 +56,7 @@ class Policy:
 
         Raises:
             ModelError: the model directory cannot be used, or the reference has other tokens.
-            ConfigError: the adapter options do not fit the model.
+            ConfigError: the adapter options or the router's loss do not fit the model.
             ResourceError: a quantised model, and no CUDA device or no bitsandbytes.
         """
         if chosen.threads is not None:
@@ -64,6 +65,7 @@ class Policy:
         if config.reference_directory is not None:
             check_vocabulary(config.reference_directory, pretrained)
         adapt(pretrained, chosen.lora, chosen.path)
+        router_weight(base_of(pretrained.module), config.router_loss)
         model = TransformersModel(pretrained)
         heads = make_heads(needs_of(config), base_of(pretrained.module), Path(chosen.path))
         policy = cls(config, chosen, pretrained, model, 0, heads, team or Team())

@@ -234,6 +234,11 @@ class Sampling:
         )
 
     @property
+    def limit(self) -> int | None:
+        """Tokens after which responses were cut off; None where nobody knows."""
+        return self.max_new_tokens
+
+    @property
     def greedy(self) -> bool:
         """Takes the most likely token always."""
         return self.temperature == 0.0

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.autograd.graph import increment_version
 from torch.nn.utils import clip_grad_norm_
 from trl.trainer.utils import disable_dropout_in_model
 
 from solver.learning.errors import NotFiniteError
 from solver.learning.plan import Pass, Plan, averaged
+from solver.learning.router import Balance, balanced
 from solver.learning.stage import Stage
 from solver.policy import Policy
 
@@ -48,35 +50,37 @@ def run(stage: Stage, plan: Plan) -> dict[str, float]:
     if not steps:
         nothing = {"loss": 0.0, "grad_norm": 0.0, "steps": 0.0, "tokens": 0.0, "kl": 0.0}
         return {**plan.metrics, **plan.close(), **nothing}
+    policy = stage.policy
     # Both are of the policy as it is before the first step.
     _, generated = stage.probe_start, stage.generated.found()
     reported: list[tuple[float, Mapping[str, float]]] = []
     norms: list[float] = []
     losses: list[float] = []
-    with _learning(stage):
+    with _learning(stage), balanced(policy.module, stage.config.router_loss) as balance:
         for number, step in enumerate(steps):
-            done = _passes(stage, step, number)
+            done = _passes(stage, step, number, balance)
             losses.append(sum(step[one.position].share * one.loss for one in done))
             reported += [(abs(step[one.position].share), one.metrics) for one in done]
-            norms.append(_advance(stage.policy, step, number))
+            norms.append(_advance(policy, step, number))
     found = {
         "loss": float(np.mean(losses)),
         "grad_norm": float(np.mean(norms)),
-        "steps": float(len(steps)),
+        "steps": float(np.count_nonzero(norms)),
         "tokens": float(sum(one.tokens for step in steps for one in step)),
         "kl": stage.moved(),
     }
     return {**plan.metrics, **averaged(reported), **plan.close(), **found, **generated}
 
 
-def _passes(stage: Stage, step: Sequence[Pass], number: int) -> list[Done]:
+def _passes(stage: Stage, step: Sequence[Pass], number: int, balance: Balance) -> list[Done]:
     """All passes of one step, each made by one process; leaves the step's gradients behind."""
     team = stage.policy.team
     own: list[Done] = []
+    total = sum(one.tokens for one in step)
     for position in team.portion([one.tokens for one in step]):
         # Named by its place, so that a pass draws the same whichever process makes it.
         torch.manual_seed(stage.seed.at("dropout", number, position).integer())
-        own.append(_passed(stage, step[position], position))
+        own.append(_passed(stage, step[position], position, balance, total))
         if not np.isfinite(own[-1].loss):
             break
     done = [one for part in team.gathered(own) for one in part]
@@ -90,24 +94,38 @@ def _passes(stage: Stage, step: Sequence[Pass], number: int) -> list[Done]:
     return done
 
 
-def _passed(stage: Stage, one: Pass, position: int) -> Done:
-    """One pass forward and, where its loss is finite, backward."""
+def _passed(stage: Stage, one: Pass, position: int, balance: Balance, total: int) -> Done:
+    """One pass forward and, where its loss is finite, backward, with its part of the router's loss.
+
+    Args:
+        total: tokens of the step.
+    """
     device = stage.policy.device.type
     with torch.autocast(device, torch.bfloat16, enabled=stage.config.mixed_precision):
         loss, metrics = one.loss()
-    value = float(loss.detach())
+    value, balancing, known = float(loss.detach()), balance.taken(), dict(metrics)
     if np.isfinite(value):
-        (one.share * loss).backward()
-    return Done(position, value, dict(metrics), dict(one.memory))
+        whole = one.share * loss
+        if balancing is not None:
+            whole = whole + balance.weight * one.tokens / total * balancing
+            known["aux_loss"] = float(balancing.detach())
+        whole.backward()
+    return Done(position, value, known, dict(one.memory))
 
 
 def _advance(policy: Policy, step: Sequence[Pass], number: int) -> float:
-    """One optimiser step on the gradients that are there; their norm before clipping."""
+    """One optimiser step on the gradients that are there; their norm before clipping.
+
+    Without a gradient there is no step: AdamW would go on by its momentum, having learned nothing.
+    """
     norm = float(clip_grad_norm_(policy.learned, policy.config.max_grad_norm))
     if not np.isfinite(norm):
         raise _not_finite("gradient", norm, policy, step, number)
-    policy.optimizer.step()
-    policy.masters.round()
+    if norm:
+        policy.optimizer.step()
+        # A fused optimiser does not count its writes, by which a stage knows that it has begun.
+        increment_version(policy.learned)
+        policy.masters.round()
     policy.optimizer.zero_grad(set_to_none=True)
     return norm
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
 
 from solver.learning.batches import IGNORED, Row, micro_batches, padded_labels, padded_rows
+from solver.learning.router import without_padding
 
 PLAIN_LOGITS = 2**26
 """Largest number of logits held at once: 256 MB of float32."""
@@ -44,12 +45,12 @@ class TokenScorer:
         Args:
             input_ids: shape (B, L), padded on the right.
             labels: shape (B, L); `IGNORED` where no score is wanted.
-            options: of TRL's call; the attention mask is dropped, a router's request is kept.
+            options: of TRL's call, dropped.
 
         Returns:
             `log_probs` and the extras: shape (B, L - 1), zero where ignored.
         """
-        kept = {key: options[key] for key in ("output_router_logits",) if key in options}
+        padding = without_padding(self.module, labels)
         mask_BT = labels[:, 1:] != IGNORED
         first = int(mask_BT.any(dim=0).to(torch.int8).argmax())
         width = mask_BT.size(1) - first
@@ -57,9 +58,10 @@ class TokenScorer:
         if width * mask_BT.size(0) * vocabulary > self.plain_logits:
             with _fused_head(self.module, self.temperature, ("log_probs", *self.extras)):
                 fused: FusedCausalLMOutput = self.module(
-                    input_ids=input_ids, labels=labels, fused_lm_head=True, **kept
+                    input_ids=input_ids, labels=labels, fused_lm_head=True, **padding
                 )
             return fused
+        kept = {name: mask_BL[:, :-1] for name, mask_BL in padding.items()}
         output = self.module(
             input_ids=input_ids[:, :-1], use_cache=False, logits_to_keep=width, **kept
         )
@@ -69,9 +71,7 @@ class TokenScorer:
             name: score_N.new_zeros(mask_BT.shape).masked_scatter(mask_BT, score_N)
             for name, score_N in scores.items()
         }
-        return FusedCausalLMOutput(
-            **spread, label_mask=mask_BT, aux_loss=getattr(output, "aux_loss", None)
-        )
+        return FusedCausalLMOutput(**spread, label_mask=mask_BT)
 
 
 def _scores(
@@ -84,8 +84,9 @@ def _scores(
     with torch.no_grad():
         return {
             "log_probs": logps_N,
-            "entropy": -(logps_NV.exp() * logps_NV).sum(dim=-1),
-            "mean_logits": logits_NV.mean(dim=-1),
+            "entropy": torch.special.entr(logps_NV.exp()).sum(dim=-1),
+            # Of the tokens that the model does not exclude by a logit of -inf.
+            "mean_logits": logits_NV.where(logits_NV > -torch.inf, torch.nan).nanmean(dim=-1),
             "is_top1": logps_N >= logps_NV.amax(dim=-1),
         }
 
@@ -116,13 +117,15 @@ def divergences(
     targets_N1 = labels_BL[:, 1:][mask_BT][:, None]
 
     def distributions(scored: Any) -> torch.Tensor:
-        logits_BTV = scored(input_ids=ids_BL[:, :-1], use_cache=False).logits
+        padding = without_padding(scored, labels_BL)
+        kept = {name: mask_BL[:, :-1] for name, mask_BL in padding.items()}
+        logits_BTV = scored(input_ids=ids_BL[:, :-1], use_cache=False, **kept).logits
         return torch.log_softmax(logits_BTV[mask_BT].float(), dim=-1)
 
     with torch.no_grad():
         reference_NV = distributions(reference)
     policy_NV = distributions(module)
-    divergence_N = (reference_NV.exp() * (reference_NV - policy_NV)).sum(dim=-1)
+    divergence_N = _divergence(reference_NV, policy_NV)
     found = (
         policy_NV.gather(1, targets_N1)[:, 0],
         reference_NV.gather(1, targets_N1)[:, 0],
@@ -132,6 +135,14 @@ def divergences(
         score_N.new_zeros(mask_BT.shape).masked_scatter(mask_BT, score_N) for score_N in found
     )
     return policy_BT, reference_BT, divergence_BT
+
+
+def _divergence(reference_NV: torch.Tensor, policy_NV: torch.Tensor) -> torch.Tensor:
+    """KL(π_ref ‖ π), shape (N,); what the reference excludes (a logit of -inf) adds nothing."""
+    # Masked before the difference: 0 times an infinite one has no gradient either.
+    some_NV = reference_NV > -torch.inf
+    gaps_NV = reference_NV.where(some_NV, 0) - policy_NV.where(some_NV, 0)
+    return (reference_NV.exp() * gaps_NV).sum(dim=-1)
 
 
 def token_logps(

@@ -44,6 +44,9 @@ ROUNDING = 1e-3
 """Nats per response below which two ways of scoring it do not differ: float32 and the order of sums
 move a figure by less. AdamW would make whole steps of gradients that are rounding alone."""
 
+SAME = (1e-5, 1e-6)
+"""How near two figures of a token are that one policy gave: relative, and in nats (float32)."""
+
 LARGEST = 50.0
 """Nats of one token's log-ratio beyond which a distance is no longer told apart."""
 
@@ -88,6 +91,8 @@ class Stage:
         self._known: dict[tuple[str, Place], TokenLogps] = {}
         self._fresh: dict[tuple[float, Place], TokenLogps] = {}
         self._place = ""
+        self._alike: dict[tuple[str, float], bool] = {}
+        self._begun = _versions(policy)
 
     def part(self, belongs: Callable[[Prompt], bool], seed: Seed) -> Stage:
         """A stage on the groups and baselines of some prompts alone."""
@@ -113,6 +118,16 @@ class Stage:
             yield
         finally:
             self._place = whole
+
+    @property
+    def begins(self) -> bool:
+        """Is the policy as the stage found it: is this, in all its passes, the first step?
+
+        What a pass then scores is log π_old itself, and log π_ref where `reference_is_start`: taken
+        from there, equal policies have equal figures in any dtype, and no kink of a loss (a clip, a
+        hinge, a penalty that begins at 0) is decided by how two kernels round.
+        """
+        return self._begun == _versions(self.policy)
 
     @cached_property
     def rewards_PG(self) -> NDArray[np.float64]:
@@ -184,6 +199,29 @@ class Stage:
 
         return self._logps(f"{kind} at {temperature}", places, compute, recorded=False)
 
+    def reference_is_start(self, default: str, temperature: float = 1.0) -> bool:
+        """Is the reference the policy as the stage begins, as far as scores of some tell?
+
+        To be asked for before the stage's first step, in every process of a team. Figures that were
+        recorded (`precomputed`) are no policy of which some tell all. Arguments as for
+        `reference_logps`.
+        """
+        kind = self.config.reference or default
+        if kind == "round_start" or not self.probed:
+            return True
+        if kind == "precomputed":
+            return False
+        if (kind, temperature) not in self._alike:
+            theirs = self.reference_logps(self.probed, default, temperature)
+            ours = self.probe_start
+            if temperature != self.temperature:
+                ours = self._now(self.probed, temperature)
+            self._alike[kind, temperature] = all(
+                np.allclose(a, b, rtol=SAME[0], atol=SAME[1])
+                for a, b in zip(ours, theirs, strict=True)
+            )
+        return self._alike[kind, temperature]
+
     def unsampled_reference_logps(self, rows: Sequence[Row], default: str) -> list[TokenLogps]:
         """As `reference_logps`, of sequences that nobody sampled or recorded.
 
@@ -231,8 +269,8 @@ class Stage:
 
     @cached_property
     def probe_start(self) -> list[TokenLogps]:
-        """Scored anew, at temperature 1, before anything is learned."""
-        return self._now(self.probed, 1.0)
+        """Scored anew, at the sampling temperature, before anything is learned."""
+        return self._now(self.probed, self.temperature)
 
     def fresh(self, places: Sequence[Place], temperature: float) -> list[TokenLogps]:
         """log π scored now, each response once: to be asked for before the stage's first step."""
@@ -327,17 +365,22 @@ class Stage:
         """KL(policy at the start ‖ policy now) over sampled responses, in nats per response.
 
         Estimated on `probed` as the sum over tokens of r - 1 - log r with r the ratio now / start
-        (Schulman's k3): unbiased where the responses are the starting policy's own samples, never
-        negative.
+        (Schulman's k3), at the temperature that they were sampled at: unbiased where the responses
+        are the starting policy's own samples, never negative.
         """
         if not self.probed:
             return 0.0
-        now = self._now(self.probed, 1.0)
+        now = self._now(self.probed, self.temperature)
         ratios = [
             np.clip(after.astype(np.float64) - before, -LARGEST, LARGEST)
             for after, before in zip(now, self.probe_start, strict=True)
         ]
         return float(np.mean([np.sum(np.expm1(ratio) - ratio) for ratio in ratios]))
+
+
+def _versions(policy: Policy) -> list[int]:
+    """How often each learned weight was written to: torch counts it."""
+    return [p._version for p in policy.module.parameters() if p.requires_grad]
 
 
 def differences(ours: Sequence[TokenLogps], theirs: Sequence[TokenLogps]) -> NDArray[np.float64]:

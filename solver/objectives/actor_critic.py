@@ -145,12 +145,11 @@ class Ppo(PlannedObjective):
         if not options.value_reaches_body:
             states_RTH = states_RTH.detach()
         values_RT = read(policy.heads["value"], states_RTH)
-        losses_RT = policy_losses(
-            logps_RT, batch["old"], batch["advantages"], mask_RT, options.epsilon
-        )
+        old_RT = logps_RT.detach() if stage.begins else batch["old"]
+        losses_RT = policy_losses(logps_RT, old_RT, batch["advantages"], mask_RT, options.epsilon)
         policy_loss = losses_RT.sum() / mask_RT.sum()
         value_loss = self._mean_value_loss(values_RT, batch, mask_RT)
-        changes_N = (logps_RT.detach() - batch["old"])[mask_RT]
+        changes_N = (logps_RT.detach() - old_RT)[mask_RT]
         metrics = {
             "policy_loss": float(policy_loss.detach()),
             "value_loss": float(value_loss.detach()),
@@ -210,12 +209,15 @@ def trajectories(stage: Stage, places: Sequence[Place], options: PpoOptions) -> 
 def _divergences(
     stage: Stage, places: Sequence[Place], like: Sequence[Tokens], beta: float
 ) -> Sequence[TokenLogps]:
-    """log π - log π_ref of each token, both at temperature 1; zeros where nobody asks."""
-    if not beta:
+    """log π_old - log π_ref of each token, both at the sampling temperature, as the ratio is.
+
+    Zeros where nobody asks, and where the two are one policy.
+    """
+    if not beta or stage.reference_is_start("initial", stage.temperature):
         return [np.zeros_like(numbers_T) for numbers_T in like]
-    reference = stage.reference_logps(places, "initial")
+    reference = stage.reference_logps(places, "initial", stage.temperature)
     return [
-        ours - theirs for ours, theirs in zip(stage.start_logps(places), reference, strict=True)
+        ours - theirs for ours, theirs in zip(stage.sampling_logps(places), reference, strict=True)
     ]
 
 

@@ -11,7 +11,7 @@ import torch
 
 from solver.learning.batches import IGNORED, Row, padded_labels, padded_rows
 from solver.learning.scoring import TokenScorer, divergences
-from solver.learning.stage import Place, Stage, TokenLogps
+from solver.learning.stage import SAME, Place, Stage, TokenLogps
 from solver.objectives.row import ObjectiveRow
 from solver.objectives.terms import Scores
 
@@ -29,6 +29,8 @@ class Responses:
     temperature: float
     whole: Any
     """The frozen module whose whole distributions are compared; None where that is not asked."""
+    alike: bool = False
+    """The reference is the policy as the stage begins (`Stage.reference_is_start`)."""
 
     def scores(self) -> Scores:
         """Differentiable scores under the policy as it is now."""
@@ -43,24 +45,44 @@ class Responses:
             return Scores(logps_RT, mask_RT, reference_RT, None, divergence_RT)
         output = TokenScorer(policy.module, self.temperature)(ids_RL, labels_RL)
         assert output.log_probs is not None
-        return Scores(output.log_probs, mask_RT, found.get("reference"), found.get("sampling"))
+        recorded_RT, sampling_RT = found.get("reference"), found.get("sampling")
+        if self.stage.begins:
+            own_RT = output.log_probs.detach()
+            recorded_RT = _settled(recorded_RT, own_RT, self.alike)
+            sampling_RT = None if sampling_RT is None else own_RT
+        return Scores(output.log_probs, mask_RT, recorded_RT, sampling_RT)
+
+
+def _settled(
+    recorded_RT: torch.Tensor | None, own_RT: torch.Tensor, alike: bool
+) -> torch.Tensor | None:
+    """The reference's figures, the policy's own where those differ by rounding alone."""
+    if recorded_RT is None or alike:
+        return recorded_RT if recorded_RT is None else own_RT
+    same_R1 = torch.isclose(recorded_RT, own_RT, rtol=SAME[0], atol=SAME[1]).all(
+        dim=1, keepdim=True
+    )
+    return torch.where(same_R1, own_RT, recorded_RT)
 
 
 def responses(
     stage: Stage, places: Sequence[Place], row: ObjectiveRow, temperature: float = 1.0
 ) -> Responses:
-    """The responses at `places` with what the objective of `row` needs."""
+    """The responses at `places` with what the objective of `row` needs, all at one temperature."""
     rows = stage.rows(places)
     pad_id = stage.policy.pad_id
     tensors = {"ids": padded_rows(rows, pad_id), "labels": padded_labels(rows)}
+    alike = False
     if "reference" in row.needs:
-        tensors["reference"] = spread(rows, stage.reference_logps(places, row.reference))
+        alike = stage.reference_is_start(row.reference, temperature)
+        reference = stage.reference_logps(places, row.reference, temperature)
+        tensors["reference"] = spread(rows, reference)
     if "sampling" in row.needs:
         tensors["sampling"] = spread(rows, stage.sampling_logps(places))
     whole = None
     if "reference logits" in row.needs:
         whole = stage.reference_module(row.reference)
-    return Responses(stage, tensors, sum(r.length for r in rows), temperature, whole)
+    return Responses(stage, tensors, sum(r.length for r in rows), temperature, whole, alike)
 
 
 def spread(rows: Sequence[Row], logps: Sequence[TokenLogps]) -> torch.Tensor:

@@ -154,12 +154,16 @@ def lawful(stage: Stage) -> BoolArray:
 
 
 def log_ratios(stage: Stage) -> FloatArray:
-    """log(π/π_ref) of each scored response as the stage begins, nats: shape (P, G), else 0."""
+    """log(π/π_ref) of each scored response as the stage begins, nats: shape (P, G), else 0.
+
+    Both are taken at the temperature that the responses were sampled at: of another, a mean over
+    samples is no KL, and may fall while the policy drifts.
+    """
     places = stage.scored
     ratios_PG = np.zeros(stage.rewards_PG.shape)
     if places:
-        references = stage.reference_logps(places, "initial")
-        ratios_N = differences(stage.start_logps(places), references)
+        references = stage.reference_logps(places, "initial", stage.temperature)
+        ratios_N = differences(stage.sampling_logps(places), references)
         ratios_PG[tuple(np.array(places).T)] = ratios_N
     return ratios_PG
 

@@ -71,7 +71,11 @@ class GroupObjective(PlannedObjective):
 
 
 class WeightedObjective(PlannedObjective):
-    """Minimises the mean over groups of -Σ_i w_i log π(y_i|x): the weights are constants."""
+    """Minimises the mean over groups of -Σ_i w_i log π(y_i|x): the weights are constants.
+
+    π is the policy at the temperature that the responses were sampled at, so that the first step's
+    gradient is on-policy.
+    """
 
     def __init__(self, weigh: Weigh, row: ObjectiveRow, options: Any, config: SolverConfig) -> None:
         super().__init__(options, config)
@@ -86,7 +90,7 @@ class WeightedObjective(PlannedObjective):
         def passed(groups: Sequence[int], share: float) -> Pass:
             places = [(p, g) for p in groups for g in members[p]]
             # What the weights needed is in them: the pass scores the policy alone.
-            found = responses(stage, places, replace(self._row, needs=()))
+            found = responses(stage, places, replace(self._row, needs=()), stage.temperature)
             weights_R = torch.tensor([weights_PG[place] for place in places])
 
             def loss() -> Loss:

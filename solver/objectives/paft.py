@@ -101,7 +101,11 @@ class Paft:
     def _imitation(self, stage: Stage) -> Plan:
         """-log π of the chosen responses, a mean over a step's tokens, + λ‖δ‖₁."""
         selection = self._select(stage.groups, stage.seed.at("select"))
-        places: list[Place] = [(single.group, single.response) for single in selection.singles]
+        places: list[Place] = [
+            place
+            for single in selection.singles
+            if stage.response(place := (single.group, single.response)).length
+        ]
         lengths = [stage.row(place).length for place in places]
         config = stage.config
 

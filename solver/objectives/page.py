@@ -50,6 +50,23 @@ With `solver.reference` at `round_start` and a single optimiser step a round (`s
 `solver.minibatches` 1), every loss of pairs with a reference is taken at Δ = 0 alone, where they
 differ by a factor that AdamW takes away: give it more steps, or `solver.reference=initial`.
 
+Temperature: an objective takes all of its log-probabilities at one. Those that need *sampling*
+take π, π_old and π_ref at `solver.sampling.temperature` (at 1 where that is 0), since it is the
+policy at that temperature that sampled and that is made better. A ratio, a KL or a gradient at
+another one would be that of another policy; a mean over samples is then no KL and can be negative,
+so that drifting pays. All others learn from given responses, whoever sampled them, and take
+likelihoods at temperature 1. `precomputed` figures are at the temperature that they were recorded
+at.
+
+Equal policies: in a learning stage's first optimiser step, what the step itself scores is
+log π_old, and log π_ref where the reference is the same policy. So the first step is on-policy in
+any dtype, and no clip, hinge or penalty is decided by how recorded and recomputed figures round. A
+step without any gradient is not taken.
+
+A mixture of experts: the load-balancing loss of its router is added once to each optimiser step of
+any objective, with the model's own weight or `solver.router_loss`; `rm` and the warm-up of `ppo`'s
+value leave it out.
+
 Where TRL's forms are not the papers' or this project's: `ipo` is TRL's, with log-ratios divided by
 the response's length, which the paper sums. TRL's ORPO, which is not used here, imitates the prompt
 too and takes that mean over all tokens of a batch; `orpo` takes it over each response. `sppo_hard`,

@@ -127,5 +127,6 @@ def pair_metrics(batch: PairBatch) -> dict[str, float]:
         }
         if batch.chosen.reference_RT is not None:
             gaps_B = batch.gaps_B
-            found |= {"gap": float(gaps_B.mean()), "accuracy": float((gaps_B > 0).float().mean())}
+            right_B = (gaps_B > 0) + 0.5 * (gaps_B == 0)
+            found |= {"gap": float(gaps_B.mean()), "accuracy": float(right_B.mean())}
     return found

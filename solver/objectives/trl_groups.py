@@ -37,8 +37,8 @@ from solver.learning.trl_options import check_trl_options
 from solver.objectives.batch import spread
 from solver.objectives.groups import sorted_out
 from solver.objectives.objective import PlannedObjective
-from solver.objectives.rows.groups import DapoOptions
-from solver.objectives.trl_loss import LossOnly, TrlLoss
+from solver.objectives.rows.groups import DapoOptions, GrpoOptions
+from solver.objectives.trl_loss import LossOnly, Own, TrlLoss
 from solver.rewards import length_table, overlong
 
 NEEDLESS = {"beta": 0.0, "num_generations": 2, "per_device_train_batch_size": 2}
@@ -99,6 +99,7 @@ class Rloo(PlannedObjective):
         places = stage.scored
         advantages_PG, more = self._advantages(stage, places)
         advantages = weighed(stage, places, advantages_PG)
+        places = taught(stage, places, self.options.mask_truncated)
         useful = {place for place in places if advantages[place]}
         if not useful:
             return Plan((), metrics | more)
@@ -120,7 +121,7 @@ class Rloo(PlannedObjective):
                 "old_logps": torch.tensor(summed(stage.sampling_logps(chunk)), dtype=torch.float32),
                 "advantages": torch.tensor([advantages[place] for place in chunk]),
             }
-            return trl_pass(stage, trl, inputs, chunk, len(chunk) / len(step))
+            return trl_pass(stage, trl, inputs, chunk, len(chunk) / len(step), _own_sums)
 
         return Plan(response_steps(stage, places, useful, passed), metrics | more, trl.metrics)
 
@@ -154,21 +155,30 @@ class Grpo(PlannedObjective):
         advantages_PG = grpo_advantages(rewards_PG, self.options.SCALED)
         advantages = weighed(stage, places, advantages_PG)
         coupled = any(self.config.trl.get(name) not in (None, False) for name in COUPLING)
+        places = taught(stage, places, self.options.mask_truncated)
         # The KL and an entropy bonus teach where the surrogate has nothing to say.
         all_teach = coupled or self.options.beta > 0
         useful = {place for place in places if all_teach or advantages[place]}
         if not useful:
             return Plan((), metrics)
         trl = self._trl_loss(stage)
+        same = {"old_per_token_logps"}
+        if self.options.beta and stage.reference_is_start("initial", stage.temperature):
+            same.add("ref_per_token_logps")
 
         def passed(chunk: Sequence[Place], step: Sequence[Place]) -> Pass:
             inputs = self._inputs(stage, chunk) | {
                 "advantages": torch.tensor([advantages[place] for place in chunk]),
                 "num_items_in_batch": torch.tensor(sum(stage.response(p).length for p in step)),
             }
+            width = inputs["completion_ids"].size(1)
+
+            def own(logps_BT: torch.Tensor) -> dict[str, torch.Tensor]:
+                return dict.fromkeys(same, logps_BT[:, -width:])
+
             # TRL divides DAPO's sum by the whole step's tokens, the others' by the rows it gets.
             share = 1.0 if self.options.LOSS == "dapo" else len(chunk) / len(step)
-            return trl_pass(stage, trl, inputs, chunk, share, stage.memory)
+            return trl_pass(stage, trl, inputs, chunk, share, own, stage.memory)
 
         steps = response_steps(stage, places, useful, passed, coupled)
         return Plan(steps, metrics, lambda: renamed(trl.metrics(), kl="kl_reference"))
@@ -196,7 +206,7 @@ class Grpo(PlannedObjective):
                 **self.options.trl(),
                 **NEEDLESS,
                 "temperature": stage.temperature,
-                "max_completion_length": stage.config.sampling.max_new_tokens,
+                "max_completion_length": longest(stage, self.options),
             },
             stage.temperature,
             reward_funcs=no_reward,
@@ -216,11 +226,29 @@ class Grpo(PlannedObjective):
         return inputs
 
 
+def taught(stage: Stage, places: Sequence[Place], mask_truncated: bool) -> list[Place]:
+    """The responses that are in the loss and in its mean: with the mask, those that ended."""
+    if not mask_truncated:
+        return list(places)
+    return [place for place in places if stage.response(place).finish_reason != "length"]
+
+
 def soft_penalties(stage: Stage, options: DapoOptions) -> NDArray[np.float64]:
-    """Shape (P, G): what DAPO takes from each reward for length, in units of the reward."""
-    max_length = options.max_length or stage.config.sampling.max_new_tokens
+    """Shape (P, G): what DAPO takes from each reward for length, in units of the reward.
+
+    Nothing where nobody knows at how many tokens responses were cut off.
+    """
+    max_length = options.max_length or stage.config.sampling.limit
+    if max_length is None:
+        return np.zeros(stage.rewards_PG.shape)
     cache = max_length // 5 if options.cache is None else options.cache
     return options.overlong * overlong(length_table(stage.groups), max_length, cache)
+
+
+def longest(stage: Stage, options: GrpoOptions) -> int:
+    """Dr. GRPO's constant L, tokens. Of recorded responses without a known limit, the longest."""
+    given: int | None = getattr(options, "max_length", None) or stage.config.sampling.limit
+    return given or max(1, *(stage.response(place).length for place in stage.scored))
 
 
 def response_steps(
@@ -257,16 +285,24 @@ def trl_pass(
     inputs: Mapping[str, torch.Tensor],
     places: Sequence[Place],
     share: float,
+    own: Own,
     memory: dict[str, float] | None = None,
 ) -> Pass:
-    """A pass whose loss TRL computes from `inputs`, and from `memory` where its trainer has any."""
+    """A pass whose loss TRL computes from `inputs`, and from `memory` where its trainer has any.
+
+    See `TrlLoss` for `own`.
+    """
     kept = {} if memory is None else memory
 
     def loss() -> Loss:
-        return trl({**inputs, "memory": kept}), {}
+        return trl({**inputs, "memory": kept}, own if stage.begins else None), {}
 
     tokens = sum(stage.row(place).length for place in places)
     return Pass(loss, share, tokens, inputs, kept)
+
+
+def _own_sums(logps_BT: torch.Tensor) -> dict[str, torch.Tensor]:
+    return {"old_logps": logps_BT.sum(dim=1)}
 
 
 def collated(stage: Stage, places: Sequence[Place]) -> dict[str, torch.Tensor]:

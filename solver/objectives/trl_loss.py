@@ -11,8 +11,9 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -27,6 +28,13 @@ from solver.policy import Policy
 UNTOLD = frozenset({"step_time", "num_tokens"})
 """Of TRL's metrics: wall-clock times, which would make equal runs differ, and what is counted
 already."""
+
+
+Own: TypeAlias = Callable[[torch.Tensor], Mapping[str, torch.Tensor]]
+"""From the log-probabilities that a pass scores, shape (B, L - 1), to inputs of TRL's by name."""
+
+
+ROUTING = ("router_aux_loss_coef", "output_router_logits")
 
 
 class LossOnly:
@@ -70,6 +78,9 @@ class TrlLoss:
         if settings.get("precompute_ref_log_probs"):
             arguments["ref_model"] = _Elsewhere(module.config)
         before = vars(module).get("forward")
+        routing = vars(module.config.get_text_config())
+        # SFT's trainer writes what it is told of the router into the model's own configuration.
+        told_by_model = {name: routing[name] for name in ROUTING if name in routing}
         with tempfile.TemporaryDirectory(prefix="solver-") as scratch, warnings.catch_warnings():
             self.trainer = trainer_class(
                 model=module,
@@ -78,6 +89,7 @@ class TrlLoss:
                 processing_class=policy.pretrained.tokenizer,
                 **arguments,
             )
+        routing.update(told_by_model)
         # The trainer puts a fused output head on the module; `TokenScorer` brings its own.
         vars(module).pop("forward", None)
         if before is not None:
@@ -95,14 +107,20 @@ class TrlLoss:
             **({"plain_logits": 0} if fused else {}),
         )
 
-    def __call__(self, inputs: Mapping[str, Any]) -> torch.Tensor:
-        """The loss of a micro-batch: TRL's own, a mean over its rows or pairs."""
+    def __call__(self, inputs: Mapping[str, Any], own: Own | None = None) -> torch.Tensor:
+        """The loss of a micro-batch: TRL's own, a mean over its rows or pairs.
+
+        Args:
+            own: where the policy is as the stage began (`Stage.begins`): what takes the place of
+                inputs that are the same policy's.
+        """
         trainer = self.trainer
         found = {
             k: v.to(trainer.accelerator.device) if isinstance(v, torch.Tensor) else v
             for k, v in inputs.items()
         }
-        loss: torch.Tensor = trainer.compute_loss(self._scorer, found)
+        scorer = self._scorer if own is None else _AtStart(self._scorer, found, own)
+        loss: torch.Tensor = trainer.compute_loss(scorer, found)
         logged = trainer._metrics["train"]
         rows = float(len(next(iter(found.values()))))
         self._logged.append((rows, {name: float(np.mean(v)) for name, v in logged.items() if v}))
@@ -113,6 +131,22 @@ class TrlLoss:
         """Means over rows of what was logged in the passes, those of other processes included."""
         found = averaged([entry for part in self._team.gathered(self._logged) for entry in part])
         return {name: value for name, value in found.items() if name not in UNTOLD}
+
+
+@dataclass(frozen=True)
+class _AtStart:
+    """A scorer whose figures are those of π_old, and of a reference that is the same policy."""
+
+    scorer: Callable[..., Any]
+    inputs: Mapping[str, torch.Tensor]
+    own: Own
+
+    def __call__(self, input_ids: torch.Tensor, labels: torch.Tensor, **options: Any) -> Any:
+        """As the scorer; TRL reads the inputs after it."""
+        output = self.scorer(input_ids, labels, **options)
+        for name, values in self.own(output.log_probs.detach()).items():
+            self.inputs[name].copy_(values)
+        return output
 
 
 @cache

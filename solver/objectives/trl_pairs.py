@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from trl import DPOConfig, DPOTrainer
 
@@ -24,8 +23,9 @@ from solver.config import SolverConfig
 from solver.examples.pairs import Pair, Pairing
 from solver.learning.batches import padded_rows, response_mask
 from solver.learning.plan import Loss, Pass, Plan
-from solver.learning.stage import Stage, TokenLogps
+from solver.learning.stage import Stage
 from solver.learning.trl_options import check_trl_options
+from solver.objectives.batch import spread
 from solver.objectives.objective import PlannedObjective
 from solver.objectives.pairs import pair_steps, pairing_metrics
 from solver.objectives.rows.trl import COUPLED_DPO_LOSSES
@@ -65,13 +65,18 @@ class TrlPairs(PlannedObjective):
         options = self.options.trl()
         trl = TrlLoss(RecordedDpoTrainer, DPOConfig, stage, options)
         coupled = options["loss_type"] in COUPLED_DPO_LOSSES
-        tail_weight = options.get("ld_alpha", 1.0)
+        tail_weight = options.get("ld_alpha")
+        alike = stage.reference_is_start("round_start")
 
         def passed(chunk: Sequence[int], share: float) -> Pass:
             inputs, tokens = _collated(stage, [pairing.pairs[i] for i in chunk], tail_weight)
 
+            def own(logps_BT: torch.Tensor) -> dict[str, torch.Tensor]:
+                mask_BT = inputs["completion_mask"][:, 1:].to(logps_BT.device)
+                return _sums(logps_BT, mask_BT, tail_weight)
+
             def loss() -> Loss:
-                return trl(inputs), {}
+                return trl(inputs, own if alike and stage.begins else None), {}
 
             return Pass(loss, share, tokens, inputs)
 
@@ -79,34 +84,37 @@ class TrlPairs(PlannedObjective):
 
 
 def _collated(
-    stage: Stage, pairs: Sequence[Pair], tail_weight: float
+    stage: Stage, pairs: Sequence[Pair], tail_weight: float | None
 ) -> tuple[dict[str, torch.Tensor], int]:
     """TRL's inputs, the chosen rows before the rejected ones, and their tokens."""
     chosen = [(pair.group, pair.chosen) for pair in pairs]
     rejected = [(pair.group, pair.rejected) for pair in pairs]
     rows = stage.rows([*chosen, *rejected])
-    reference = stage.reference_logps([*chosen, *rejected], "round_start")
     ids_BL = padded_rows(rows, stage.policy.pad_id)
     lengths_B1 = torch.tensor([[row.length] for row in rows])
-    both = zip(reference[: len(pairs)], reference[len(pairs) :], strict=True)
-    sums_P2 = torch.tensor([_reference_sums(*logps, tail_weight) for logps in both])
+    reference = stage.reference_logps([*chosen, *rejected], "round_start")
+    mask_BL = response_mask(rows)
     return {
         "input_ids": ids_BL,
         "attention_mask": (torch.arange(ids_BL.size(1)) < lengths_B1).long(),
-        "completion_mask": response_mask(rows),
-        "ref_chosen_logps": sums_P2[:, 0],
-        "ref_rejected_logps": sums_P2[:, 1],
+        "completion_mask": mask_BL,
+        **_sums(spread(rows, reference), mask_BL[:, 1:], tail_weight),
     }, sum(row.length for row in rows)
 
 
-def _reference_sums(
-    chosen_T: TokenLogps, rejected_T: TokenLogps, tail_weight: float
-) -> tuple[float, float]:
-    """log π_ref of a pair's responses; tokens past the shorter one's length weigh `tail_weight`."""
-    shared = min(len(chosen_T), len(rejected_T))
+def _sums(
+    logps_BT: torch.Tensor, mask_BT: torch.Tensor, tail_weight: float | None
+) -> dict[str, torch.Tensor]:
+    """log π_ref of each pair's two responses as TRL sums log π, and by TRL's names.
 
-    def weighted(logps_T: TokenLogps) -> float:
-        head, tail = (part.sum(dtype=np.float64) for part in np.split(logps_T, [shared]))
-        return float(head + tail_weight * tail)
-
-    return weighted(chosen_T), weighted(rejected_T)
+    Tokens past the length of the pair's shorter response weigh `tail_weight`; 1 where it is None.
+    """
+    if tail_weight is None:
+        sums_B = logps_BT.sum(dim=1)
+    else:
+        place_BT, lengths_B = mask_BT.cumsum(dim=1), mask_BT.sum(dim=1)
+        shared_B1 = torch.minimum(*lengths_B.chunk(2)).repeat(2)[:, None]
+        head_B = (logps_BT * ((place_BT > 0) & (place_BT <= shared_B1))).sum(dim=1)
+        sums_B = head_B + tail_weight * (logps_BT * (place_BT > shared_B1)).sum(dim=1)
+    chosen_P, rejected_P = sums_B.chunk(2)
+    return {"ref_chosen_logps": chosen_P, "ref_rejected_logps": rejected_P}

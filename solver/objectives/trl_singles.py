@@ -81,6 +81,7 @@ class Kto(PlannedObjective):
             return Plan((), metrics)
         options = {**self.options.trl(), "per_device_train_batch_size": 2}
         trl = TrlLoss(RecordedKtoTrainer, KTOConfig, stage, options)
+        alike = stage.reference_is_start("round_start")
 
         def step_of(singles: Sequence[Single]) -> Callable[[Sequence[Single]], Pass]:
             baseline = Baseline(stage, singles)
@@ -89,7 +90,8 @@ class Kto(PlannedObjective):
                 inputs = self._collated(stage, chunk)
 
                 def loss() -> Loss:
-                    return trl(inputs | baseline.inputs), {}
+                    same = alike and stage.begins
+                    return trl(inputs | baseline.inputs, _own_sums if same else None), {}
 
                 return Pass(loss, len(chunk) / len(singles), tokens_of(stage, chunk), inputs)
 
@@ -108,6 +110,10 @@ class Kto(PlannedObjective):
             "label": torch.tensor([single.desirable for single in singles]),
             "ref_logps": torch.tensor(reference_R, dtype=torch.float32),
         }
+
+
+def _own_sums(logps_BT: torch.Tensor) -> dict[str, torch.Tensor]:
+    return {"ref_logps": logps_BT.sum(dim=1)}
 
 
 class Baseline:
@@ -163,7 +169,9 @@ class Sft(PlannedObjective):
         """As `PlannedObjective.plan`."""
         selection: Selection = self._select(stage.groups, stage.seed.at("examples"))
         metrics = selection_metrics(selection)
-        if not selection.singles:
+        # A response without a token, not even that of the end, has nothing to imitate.
+        whole = [s for s in selection.singles if stage.response(place_of(s)).length]
+        if not whole:
             return Plan((), metrics)
         trl = TrlLoss(RecordedSftTrainer, SFTConfig, stage, self.options.trl())
 
@@ -182,7 +190,7 @@ class Sft(PlannedObjective):
 
             return passed
 
-        return Plan(single_steps(stage, selection.singles, step_of), metrics, trl.metrics)
+        return Plan(single_steps(stage, whole, step_of), metrics, trl.metrics)
 
 
 def single_steps(

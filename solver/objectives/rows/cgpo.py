@@ -70,7 +70,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             "imitation of the best response that keeps all constraints and stays near the"
             " reference",
             shape="weights",
-            needs=("reference", "constraints"),
+            needs=("sampling", "reference", "constraints"),
             reference="initial",
             formula="−σ(r(x, y*) − r(x, ȳ)) log π(y*|x); y* = argmax r over y ∈ X⁺ with"
             " log(π/π_ref) ≤ KL_max; where there is none, y* = ȳ if it keeps the constraints",

@@ -28,6 +28,10 @@ class RlooOptions:
     """At most 1 + epsilon_high; `epsilon` when null."""
     normalize_advantages: bool = False
     """Divide the round's advantages by their standard deviation."""
+    mask_truncated: bool = False
+    """Leave responses that were cut off at `solver.sampling.max_new_tokens` out of the loss and out
+    of its mean (DAPO's over-long filtering): their reward says little of the tokens that are there.
+    It still counts in the group's advantages."""
 
     def check(self, where: str) -> None:
         """Refuses impossible values.
@@ -61,6 +65,10 @@ class GrpoOptions:
     importance: str = "token"
     """The ratio is of each `token`, or the geometric mean over the `sequence` (GSPO, Zheng et al.,
     2025, arXiv 2507.18071; clips of 3e-4 and 4e-4 are usual there)."""
+    mask_truncated: bool = False
+    """Leave responses that were cut off at `solver.sampling.max_new_tokens` out of the loss and out
+    of its mean (DAPO's over-long filtering): their reward says little of the tokens that are there.
+    It still counts in the group's advantages."""
 
     def check(self, where: str) -> None:
         """Refuses impossible values.
@@ -96,6 +104,15 @@ class DrGrpoOptions(GrpoOptions):
     importance: str = "token"
     """The ratio is of each `token`, or the geometric mean over the `sequence`. The latter is not
     GSPO here: a response's one surrogate counts once for each of its tokens (choose `grpo`)."""
+    max_length: int | None = None
+    """L: tokens that a response's sum is divided by; `solver.sampling.max_new_tokens` when null.
+    Where neither is given for recorded responses, the longest of the learning stage."""
+
+    def check(self, where: str) -> None:
+        """As `GrpoOptions.check`."""
+        super().check(where)
+        length = self.max_length
+        require(length is None or length >= 1, f"{where}.max_length", "null, or 1 or more", length)
 
 
 @dataclass(frozen=True)
@@ -115,7 +132,8 @@ class DapoOptions(GrpoOptions):
     overlong: float = 1.0
     """What an over-long response loses at most, in units of the reward; 0 takes nothing."""
     max_length: int | None = None
-    """Tokens at which all of `overlong` is lost; `solver.sampling.max_new_tokens` when null."""
+    """Tokens at which all of `overlong` is lost; `solver.sampling.max_new_tokens` when null. Where
+    neither is given for recorded responses, nobody knows, and nothing is lost."""
     cache: int | None = None
     """Tokens before `max_length` over which the loss rises; a fifth of `max_length` when null (the
     paper: 4,096 of 20,480)."""
@@ -268,7 +286,7 @@ ROWS: Mapping[str, ObjectiveRow] = MappingProxyType(
             reference_weight="beta",
             trainer="GRPOTrainer",
             formula="mean over responses of 1/L Σ_t −min(q_t·A, clip(q_t, 1−ε, 1+ε_high)·A);"
-            " A = R − mean, L = solver.sampling.max_new_tokens",
+            " A = R − mean, L = max_length",
             when="When wrong answers grow longer under grpo, or groups that are almost all right"
             " or all wrong get too much weight.",
             source="Liu et al., 2025, Understanding R1-Zero-Like Training, arXiv 2503.20783,"

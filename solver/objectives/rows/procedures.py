@@ -5,6 +5,7 @@ and rows. Torch-free.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from selfplay.core.components import Choice, component
 from selfplay.core.errors import nearest, require
@@ -64,6 +65,10 @@ class PaftOptions(PairOptions):
     """Of imitation and of preference in the merge."""
     density: float = 0.2
     """Share of each change's entries that `ties`, `dare_` and `magnitude_prune` keep."""
+
+    def trl(self) -> dict[str, Any]:
+        """The second adapter's options as TRL's."""
+        return {"beta": self.beta, "loss_type": "sigmoid"}
 
     def check(self, where: str) -> None:
         """Refuses impossible values.
