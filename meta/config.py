@@ -16,7 +16,7 @@ from selfplay.core.errors import ConfigError, nearest, require
 from selfplay.core.tasks import Match
 
 EXTRACTIONS: Mapping[str, str] = {
-    "auto": "the last \\boxed{}, else what follows the last answer marker, else the whole response",
+    "auto": "what the last \\boxed{}, <answer> or answer marker marks, else the whole response",
     "whole": "the whole response",
     "last_number": "the last number",
     "boxed": "the last \\boxed{}",
@@ -36,7 +36,7 @@ class VerifierOptions:
     binary: bool = True
     """Only a full score counts, as 1; else a puzzle's partial credit is the reward."""
     timeout: int = 5
-    """Seconds for one parse, one comparison or one puzzle score."""
+    """Seconds for one comparison (of processor time) or one puzzle score."""
 
     def __post_init__(self) -> None:
         if self.extract not in EXTRACTIONS:

@@ -1,69 +1,42 @@
 """The verifier: does the response contain the right answer?
 
 - A prompt with a *puzzle* is scored by its generator's own scorer (reasoning-gym).
-- A prompt with a *gold answer* is compared with the answer found in the response: bare numbers
-  exactly, mathematics by math-verify (LaTeX, fractions, percentages, sets, symbolic equality),
-  any other gold by equality after normalisation of case, spacing and outer punctuation. A gold is
+- A prompt with a *gold answer* is compared with the answer found in the response, by what both are
+  (`meta.answers`): choices by their letters and options, numbers with their units, dates and the
+  like as texts, mathematics by math-verify, and anything else by equality of the texts. A gold is
   itself searched for its final answer, so a worked solution ending in "#### 18" will do.
 
 A response without an answer that can be parsed is a *wrong answer*: reward 0, with the score
-`answered` 0. Missing is for what the verifier could not do: a prompt with nothing to verify
-against, a scorer that failed, a time limit that ran out.
+`answered` 0. So is one that exceeds the time or memory of a comparison: no answer chooses to be
+missing. Missing is for what the verifier could not do: a prompt with nothing to verify against, a
+gold answer or a scorer that fails by itself.
 
-Time limits use SIGALRM, which works in the main thread alone. In another thread bare numbers and
-texts are compared all the same, puzzles are scored without a limit, and what needs math-verify is
-missing with a reason that says so.
+Mathematics is compared in a process of its own (`meta.answers.engine`), whose limits hold in every
+thread. A puzzle's scorer is limited by SIGALRM, which works in the main thread alone; in another
+one it is not limited.
 """
 
 from __future__ import annotations
 
-import re
 import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from tokenize import TokenError
 from types import FrameType
-from typing import Any
 
+from meta.answers.comparing import canonical, compare, no_answer, question
+from meta.answers.engine import math_engine
+from meta.answers.equality import Question
+from meta.answers.finding import Answer, find_answer
 from meta.config import VerifierOptions
 from meta.judges import judging_fingerprint
-from meta.judges.answers import (
-    Answer,
-    find_answer,
-    first_sentence,
-    plain_number,
-    same_number,
-    same_text,
-    without_unit,
-)
 from meta.rubric import Rubric
 from selfplay.core.errors import DataError
-from selfplay.core.gym import gym_score
+from selfplay.core.gym import gym_item, gym_score
 from selfplay.core.types import Group, Prompt, Puzzle, Verdict
 
 NOTHING_TO_VERIFY = "the prompt has neither a gold answer nor a puzzle to verify against"
-NEEDS_MAIN_THREAD = "math-verify's time limit works in the main thread only"
-
-_WORD = re.compile(r"[^\W\d_]{2,}")
-_LATEX_TEXT = re.compile(r"\\[a-zA-Z]+")
-_MATH_WORDS = frozenset({"pi", "sqrt", "sin", "cos", "tan", "log", "ln", "exp", "inf"})
-_NOT_MATH = re.compile("[^\\w\\s+\\-\u2212*/^=()\\[\\]{},.$€£%\\\\|<>!√π°∞\u222a∩±·\u00d7≤≥]")
-
-_MATH_FAILURES = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    RecursionError,
-    NotImplementedError,
-    SyntaxError,
-    TokenError,
-    TypeError,
-    ValueError,
-)
-"""What sympy raises on odd expressions; anything else is a fault and propagates."""
 
 
 class Verifier:
@@ -91,10 +64,7 @@ class Verifier:
     def final_answer(self, text: str) -> str | None:
         """The answer in a response, equal numbers written alike; None where there is none."""
         found = find_answer(text, self._options.extract, self._options.marker)
-        if found is None:
-            return None
-        number = plain_number(found.text)
-        return str(number) if number is not None else " ".join(found.text.casefold().split())
+        return None if found is None else canonical(found.text)
 
     def _verdict(self, prompt: Prompt, text: str) -> Verdict:
         if prompt.puzzle is None and prompt.answer is None:
@@ -104,8 +74,9 @@ class Verifier:
             score = None if found is None else self._score(prompt, found)
         except DataError as error:
             return Verdict.missing(f"verifier: {error}")
-        except TimeoutError:
-            return Verdict.missing(f"verifier: no result after {self._options.timeout} s")
+        except TimeoutError as error:
+            reason = str(error) or f"no result after {self._options.timeout} s"
+            return Verdict.missing(f"verifier: {reason}")
         reward = 0.0 if score is None or (self._options.binary and score < 1.0) else score
         return Verdict(
             reward, scores={"verifier": score or 0.0, "answered": float(score is not None)}
@@ -115,75 +86,54 @@ class Verifier:
         """The score in [0, 1] of the answer found; None when it cannot be parsed."""
         if prompt.puzzle is not None:
             return _puzzle_score(prompt.puzzle, found.text, self._options.timeout)
-        gold = find_answer(prompt.answer or "", self._options.extract, self._options.marker)
-        gold = gold or find_answer(prompt.answer or "", "auto", "")
-        if gold is None:
+        gold = self._gold(prompt.answer or "")
+        right = compare(gold, found, _question(prompt.text), self._equal)
+        return None if right is None else float(right)
+
+    def _gold(self, text: str) -> str:
+        """The final answer of a gold answer.
+
+        Raises:
+            DataError: there is none.
+        """
+        found = find_answer(text, self._options.extract, self._options.marker)
+        found = found or find_answer(text, "auto", "")
+        if found is None:
             raise DataError("the gold answer is empty")
-        if not is_mathematical(gold.text):
-            return float(same_text(gold.text, found.text))
-        return _math_score(gold.text, found, self._options.timeout)
+        if no_answer(found.text):
+            raise DataError(f"the gold answer is no answer, but '{found.text}'")
+        return found.text
+
+    def _equal(self, gold: str, answer: str) -> bool | None:
+        return math_engine().equal(gold, answer, self._options.timeout)
 
 
-def is_mathematical(gold: str) -> bool:
-    """Whether a gold answer is a number or an expression, rather than text, a date or a time."""
-    if plain_number(gold) is not None:
-        return True
-    words = _WORD.findall(_LATEX_TEXT.sub(" ", gold))
-    wordy = any(word.lower() not in _MATH_WORDS for word in words)
-    has_content = re.search(r"[\d\\=+^√π∞]", gold) is not None
-    return has_content and not wordy and not _NOT_MATH.search(gold)
+@lru_cache(maxsize=1024)
+def _question(text: str) -> Question:
+    """What a prompt's text says about answers to it; a group asks for it once a response."""
+    return question(text)
 
 
 def _puzzle_score(puzzle: Puzzle, answer: str, seconds: int) -> float:
-    """reasoning-gym's score, under the time limit."""
+    """reasoning-gym's score, under the time limit.
+
+    An answer on which the scorer fails or takes too long is wrong, where it scores its own answer.
+
+    Raises:
+        DataError: the scorer fails on its own answer too.
+        TimeoutError: it takes too long on that too.
+    """
+    try:
+        return _limited_score(puzzle, answer, seconds)
+    except (DataError, TimeoutError):
+        item = gym_item(puzzle.generator, dict(puzzle.attributes), puzzle.index)
+        _limited_score(puzzle, item.answer, seconds)
+        return 0.0
+
+
+def _limited_score(puzzle: Puzzle, answer: str, seconds: int) -> float:
     with _time_limit(seconds):
         return gym_score(puzzle.generator, dict(puzzle.attributes), puzzle.index, answer)
-
-
-def _math_score(gold: str, found: Answer, seconds: int) -> float | None:
-    """1 or 0; None when no mathematics is found in the answer."""
-    expected = plain_number(gold)
-    candidate = first_sentence(found.text) if found.delimited else found.text
-    given = plain_number(without_unit(candidate))
-    if expected is not None and given is not None:
-        return float(same_number(expected, given))
-    if threading.current_thread() is not threading.main_thread():
-        raise DataError(NEEDS_MAIN_THREAD)
-    return _math_verify(gold, candidate, found.delimited, seconds)
-
-
-def _math_verify(gold: str, candidate: str, delimited: bool, seconds: int) -> float | None:
-    r"""math-verify's comparison. A delimited answer is handed over as `\boxed{}`: all of it counts.
-
-    Else math-verify looks for the answer in the whole response.
-    """
-    from math_verify import verify
-    from math_verify.errors import TimeoutException
-
-    try:
-        expected = _parse(f"\\boxed{{{gold}}}", seconds)
-        if not expected:
-            raise DataError(f"math-verify cannot parse the gold answer '{gold}'")
-        given = _parse(f"\\boxed{{{candidate}}}" if delimited else candidate, seconds)
-        if not given:
-            return None
-        return float(
-            verify(list(expected), list(given), timeout_seconds=seconds, raise_on_error=True)
-        )
-    except TimeoutException as error:
-        raise TimeoutError from error
-    except DataError:
-        raise
-    except _MATH_FAILURES as error:
-        raise DataError(f"math-verify failed: {repr(error)[:200]}") from error
-
-
-@lru_cache(maxsize=4096)
-def _parse(text: str, seconds: int) -> tuple[Any, ...]:
-    """math-verify's readings of `text`, best first; the same gold is parsed once."""
-    from math_verify import parse
-
-    return tuple(parse(text, parsing_timeout=seconds, raise_on_error=True))
 
 
 @contextmanager

@@ -11,7 +11,8 @@ import pytest
 
 import meta.judges.verifier as module
 from meta.config import VerifierOptions
-from meta.judges.verifier import NEEDS_MAIN_THREAD, NOTHING_TO_VERIFY, Verifier, is_mathematical
+from meta.judges.verifier import NOTHING_TO_VERIFY, Verifier
+from selfplay.core.errors import DataError
 from selfplay.core.gym import gym_item
 from selfplay.core.types import Group, Prompt, Puzzle, Response, Verdict, user
 from selfplay.data.recorded import read_recorded, to_group
@@ -104,12 +105,39 @@ def test_an_empty_gold_answer_is_missing() -> None:
     assert "gold answer is empty" in verdict("18", " ").reason
 
 
-def test_an_expression_that_takes_too_long_is_missing_with_the_limit() -> None:
-    start = time.perf_counter()
-    found = verdict(r"\boxed{10000000000!}", "18", VerifierOptions(timeout=1))
+def test_an_answer_that_never_ends_is_wrong_and_not_missing() -> None:
+    found = verdict(r"\boxed{9^{9^{9^9}}}", "18", VerifierOptions(timeout=1))
+    assert found.reward == 0.0
+
+
+def test_a_gold_answer_that_never_ends_is_missing_with_the_limit() -> None:
+    found = verdict(r"\boxed{18}", "9^{9^{9^9}}", VerifierOptions(timeout=1))
     assert found.reward is None
-    assert found.reason == "verifier: no result after 1 s"
-    assert time.perf_counter() - start < 5
+    assert "exceeds 1 s of processor time" in found.reason
+
+
+@pytest.mark.parametrize("gold", ["nan", "NaN", "inf", "-inf"])
+def test_what_programs_write_for_no_answer_is_no_gold_answer(gold: str) -> None:
+    found = verdict(gold, gold)
+    assert found.reward is None
+    assert "is no answer" in found.reason
+
+
+def test_a_scorer_that_only_an_answer_stops_makes_it_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = module.gym_score
+
+    def fragile(generator: str, attributes: object, index: int, text: str) -> float:
+        if text == "hang":
+            raise TimeoutError
+        if text == "break":
+            raise DataError("its scorer failed on the response")
+        return right(generator, attributes, index, text)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "gym_score", fragile)
+    judged = Verifier(VerifierOptions()).judge(
+        [group(Prompt(user("?"), puzzle=SUM), "hang", "break")]
+    )
+    assert [found.reward for found in judged[0]] == [0.0, 0.0]
 
 
 def test_a_scorer_that_takes_too_long_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,18 +158,10 @@ def test_a_scorer_that_fails_is_missing_with_its_reason(monkeypatch: pytest.Monk
     assert "chain_sum: its scorer failed" in judged[0][0].reason
 
 
-def test_a_failure_of_math_verify_is_missing_with_its_reason(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    import math_verify
-
-    def fail(*_: object, **__: object) -> bool:
-        raise ArithmeticError("no")
-
-    monkeypatch.setattr(math_verify, "verify", fail)
-    found = verdict(r"\boxed{x}", "x+1")
+def test_a_gold_answer_that_math_verify_cannot_parse_is_missing_with_its_reason() -> None:
+    found = verdict(r"\boxed{x}", r"\frac{x}{y")
     assert found.reward is None
-    assert "math-verify failed: ArithmeticError" in found.reason
+    assert "math-verify cannot parse the gold answer" in found.reason
 
 
 def test_a_puzzle_is_scored_by_its_generator() -> None:
@@ -167,35 +187,24 @@ def test_partial_credit_counts_only_when_asked_for() -> None:
     assert 0.0 < lenient.reward < 1.0
 
 
-def test_another_thread_compares_numbers_and_says_what_it_cannot() -> None:
+def test_another_thread_verifies_the_same() -> None:
     found: list[Verdict] = []
 
     def work() -> None:
         found.append(verdict("#### 18", "18"))
         found.append(verdict("Paris", "Paris"))
-        found.append(verdict(r"\boxed{x}", "x+1"))
+        found.append(verdict(r"\boxed{1+x}", "x+1"))
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert [one.reward for one in found] == [1.0, 1.0, None]
-    assert NEEDS_MAIN_THREAD in found[2].reason
+    assert [one.reward for one in found] == [1.0, 1.0, 1.0]
 
 
 def test_verdicts_keep_the_order_of_groups_and_responses() -> None:
     groups = [group(Prompt(user("?"), answer=gold), "1", "2", "3") for gold in "123"]
     rewards = [[v.reward for v in vs] for vs in Verifier(VerifierOptions()).judge(groups)]
     assert rewards == np.eye(3).tolist()
-
-
-@pytest.mark.parametrize("gold", ["18", "$5", "50%", r"\frac{1}{2}", "x^2+1", "(1, 2)", "2pi"])
-def test_numbers_and_expressions_are_mathematical(gold: str) -> None:
-    assert is_mathematical(gold)
-
-
-@pytest.mark.parametrize("gold", ["Paris", "B", "3:30", "Paris 1924", "18 eggs", "yes"])
-def test_words_times_and_letters_are_not(gold: str) -> None:
-    assert not is_mathematical(gold)
 
 
 @pytest.mark.parametrize(

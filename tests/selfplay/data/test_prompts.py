@@ -245,11 +245,11 @@ def test_a_negative_limit_is_refused() -> None:
 
 @pytest.mark.skipif(not (DATA / "gsm8k").exists(), reason="GSM8K is not there")
 def test_gsm8k_gives_every_question_a_number() -> None:
-    from meta.judges.answers import plain_number
+    from meta.answers.numerals import number
 
     found = read(DATA / "gsm8k" / "train.jsonl")
     assert (len(found.prompts), found.duplicates) == (7473, 0)
-    assert all(p.answer and plain_number(p.answer) is not None for p in found.prompts)
+    assert all(p.answer and number(p.answer) is not None for p in found.prompts)
 
 
 @pytest.mark.skipif(not (DATA / "arena_hard").exists(), reason="Arena-Hard is not there")

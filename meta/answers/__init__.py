@@ -1,0 +1,1 @@
+"""Answers: found in responses, spelled alike, read as what they are, and compared."""

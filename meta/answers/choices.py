@@ -1,0 +1,103 @@
+"""Multiple choice: the options that a prompt lists, and the letters that an answer names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from meta.answers.spelling import spelled
+
+_OPTION = re.compile(
+    r"(?:(?<=^)|(?<=\n)|(?<=[\s,;:?(（【\[]))[-*•]?[ \t]*\**[(（【\[]?([A-Z])"
+    r"(?:[)）】\]][.:：、]?|[.:：、．])\**[ \t]*",
+)
+_NAMED = (
+    r"(?:the\s+)?(?:(?:correct\s+)?(?:options?|choices?|answers?|letters?)|选项?|选择)?"
+    r"\s*(?:is\s+)?"
+)
+_KEY = r"[(\[{]?\s*([A-Za-z])\s*[)\]}]?"
+_ALONE = re.compile(rf"{_NAMED}[:：]?\s*{_KEY}[.:,]?(?:\s*(?:选项|项))?", re.IGNORECASE)
+_WITH_TEXT = re.compile(
+    r"(?:options?\s+|choices?\s+)?(?:[(\[]([A-Z])[)\]][.:,]?|([A-Z])(?:[).:]|\s+-(?=\s)))"
+    r"\s*(?!or\b|and\b|[,/&]|或|和)(.+)",
+    re.DOTALL,
+)
+_JOINED = re.compile(
+    rf"{_NAMED}{_KEY}(?:(?:\s*[,;&/+或和]\s*|\s+)(?:and\s+|or\s+)?(?:options?\s+)?{_KEY})+".replace(
+        "([A-Za-z])", "[A-Z]"
+    )
+)
+_SAID = re.compile(
+    r"(?:(?:answer|option|choice|letter)s?(?:\s+(?:is|are|would|should|must|be|to|choose|select|as"
+    r"|choice|option|the|correct|best|right)\b)*"
+    r"|\b(?:choose|choosing|select|pick|chose|go with|going with)"
+    r"(?:\s+(?:option|choice|answer|letter|with))*"
+    r"|(?:答案|故选|应选|选择|选项|选|正确的?是)[为是]?)\s*[:：]?\s*[(（\[]?([A-Z])[)）\]]?(?![A-Za-z'])"
+    r"|(?:\b(?:so|thus|hence|therefore),?\s+\(?|[(（])([A-Z])(?:[)）]|\b)[.。]?\s*$"
+    r"|[(（]?\b([A-Z])[)）]?\s+(?:is|are)\s+(?:the\s+)?(?:correct|right|best|true|answer)"
+)
+_JOINING = re.compile(r"\s*(?:,|/|or|and|或|和|、)\s*[(（]?([A-Z])[)）]?(?![A-Za-z'])")
+
+
+def options(prompt: str) -> Mapping[str, str]:
+    """The options that a prompt lists, by letter, as spelled texts: the last list from A on."""
+    found: list[re.Match[str]] = []
+    for match in _OPTION.finditer(prompt):
+        if match[1] == "A":
+            found = [match]
+        elif found and ord(match[1]) == ord(found[-1][1]) + 1:
+            found.append(match)
+    if len(found) < 2:
+        return {}
+    ends = [match.start() for match in found[1:]] + [len(prompt)]
+    texts = [prompt[match.end() : end] for match, end in zip(found, ends, strict=True)]
+    texts[-1] = texts[-1].partition("\n")[0]
+    return {match[1]: spelled(text) for match, text in zip(found, texts, strict=True)}
+
+
+def letters(text: str, listed: Mapping[str, str]) -> frozenset[str]:
+    """The letters that all of a spelled text names: `B`, `(B)`, `option B`, `B) Paris`, `A and C`.
+
+    None are named by an ordinary text. A letter with the text of another option names both.
+    """
+    if match := _ALONE.fullmatch(text):
+        return frozenset(match[1].upper())
+    if match := _WITH_TEXT.fullmatch(text):
+        key, rest = match[1] or match[2], spelled(match[3])
+        if _JOINED.fullmatch(text):
+            return _all_letters(text)
+        others = {other for other, option in listed.items() if _alike(option, rest)}
+        return frozenset({key} | (others if key not in others else set()))
+    if _JOINED.fullmatch(text):
+        return _all_letters(text)
+    if listed and text.isalpha() and len(set(text)) == len(text) and set(text) <= set(listed):
+        return frozenset(text)
+    if behind := re.fullmatch(r"(.+?)\s*\(([A-Z])\)", text):
+        text = f"{behind[2]} {behind[1]}"
+    key, _, rest = text.partition(" ")
+    alike = {other for other, option in listed.items() if _alike(option, rest)}
+    return frozenset({key} | alike) if key in listed and alike else frozenset()
+
+
+def _all_letters(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"(?<![A-Za-z])[A-Z](?![A-Za-z])", text))
+
+
+def _alike(one: str, other: str) -> bool:
+    return one.casefold().rstrip(".") == other.casefold().rstrip(".")
+
+
+def said(text: str) -> frozenset[str]:
+    """The letters that prose names last: "I think the correct option is (C) because …"."""
+    matches = [match for match in _SAID.finditer(text) if not _negated(text, match)]
+    if not matches:
+        return frozenset()
+    found, position = {next(filter(None, matches[-1].groups()))}, matches[-1].end()
+    while more := _JOINING.match(text, position):
+        found.add(more[1])
+        position = more.end()
+    return frozenset(found)
+
+
+def _negated(text: str, match: re.Match[str]) -> bool:
+    return re.search(r"\b(?:not|isn't|never|n't)\s*$|不$", text[: match.start()]) is not None
