@@ -18,6 +18,9 @@ from typing import Any
 
 from meta.anchors import Anchor, AnchorSet
 from selfplay.core.errors import DataError, ResourceError, nearest
+from selfplay.core.guard import guarded, shown
+from selfplay.core.json_lines import each_object
+from selfplay.core.numbers import finite
 from selfplay.core.types import Chat, Lineage, Message, Prompt, Puzzle, user
 
 GIVEN = "given"
@@ -44,19 +47,14 @@ def read_anchors(path: Path) -> AnchorSet:
     Raises:
         DataError: there is no such file, or a line that is no anchor; names the line.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise DataError(f"anchors {path}: there is no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"anchors {path}: cannot be read: {error}") from error
+    if not path.exists():
+        raise DataError(f"anchors {path}: there is no such file")
     anchors: list[Anchor] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                anchors.append(_anchor(json.loads(line)))
-            except (json.JSONDecodeError, RecursionError, DataError) as error:
-                raise DataError(f"{path}, line {number}: {error}") from error
+    for line in each_object(path):
+        try:
+            anchors.append(_anchor(line.values))
+        except DataError as error:
+            raise DataError(f"{line.place}: {error}") from error
     try:
         return AnchorSet(tuple(anchors))
     except DataError as error:
@@ -117,19 +115,20 @@ def check_columns(row: Mapping[str, Any], columns: Mapping[str, tuple[type, ...]
         odd = isinstance(value, bool) and bool not in columns[key]
         if odd or not isinstance(value, columns[key]):
             names = " or ".join(kind.__name__ for kind in columns[key])
-            raise DataError(f"{key}: expected {names}, found {value!r}")
+            raise DataError(f"{key}: expected {names}, found {shown(value)}")
 
 
-def _anchor(row: object) -> Anchor:
-    if not isinstance(row, dict):
-        raise DataError(f"expected an object, found {row!r}")
+def _anchor(row: Mapping[str, Any]) -> Anchor:
     check_columns(row, COLUMNS)
     absent = [key for key in ("prompt", "response", "score") if key not in row]
     if absent:
         raise DataError(f"needs {' and '.join(absent)}")
     own = {key: row[key] for key in ("origin", "alarm", "version") if key in row}
     scorer = row.get("scorer", GIVEN)
-    return Anchor(prompt_from(row), row["response"], float(row["score"]), scorer, **own)
+    score = finite(row["score"])
+    if score is None:
+        raise DataError(f"anchor: expected a finite score, found {shown(row['score'])}")
+    return Anchor(prompt_from(row), row["response"], score, scorer, **own)
 
 
 def prompt_from(row: Mapping[str, Any]) -> Prompt:
@@ -164,16 +163,12 @@ def _messages(value: str | list[Any]) -> Chat:
     if not value or not read:
         raise DataError(
             f"prompt: expected a text or a list of [role, content] or of objects with role and "
-            f"content, found {value!r}"
+            f"content, found {shown(value)}"
         )
     return tuple(Message(role, content) for role, content in pairs)
 
 
 def _puzzle(value: Mapping[str, Any]) -> Puzzle:
-    try:
+    with guarded(DataError, "puzzle: expected generator, attributes and index, found"):
         levels = tuple((str(name), level) for name, level in value["attributes"])
         return Puzzle(str(value["generator"]), levels, int(value["index"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"puzzle: expected generator, attributes and index, found {value!r}"
-        ) from error

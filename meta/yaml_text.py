@@ -12,9 +12,8 @@ from typing import Any, TypeAlias
 import yaml
 
 from selfplay.core.errors import DataError
+from selfplay.core.yaml_guard import LOADER, read_guarded
 
-MAX_CHARACTERS = 2_000_000
-"""Longer texts are not read."""
 MAX_DEPTH = 16
 """Levels of lists and mappings."""
 
@@ -30,26 +29,20 @@ def read_yaml(text: str, what: str) -> tuple[Any, Lines]:
     Raises:
         DataError: no YAML, too long, nested too deeply, a key twice, or an alias; says which line.
     """
-    if len(text) > MAX_CHARACTERS:
-        raise DataError(
-            f"the {what} is too long: expected up to {MAX_CHARACTERS:,} characters, found "
-            f"{len(text):,}"
-        )
-    try:
+    lines: dict[Path, int] = {}
+
+    def parse(text: str) -> Any:
         _refuse_tricks(text, what)
-        lines: dict[Path, int] = {}
-        _walk(yaml.compose(text, Loader=yaml.SafeLoader), (), lines, what)
-        return yaml.safe_load(text), lines
-    except DataError:
-        raise
-    except (yaml.YAMLError, ValueError) as error:
-        raise DataError(f"the {what} is no YAML: {error}") from error
+        _walk(yaml.compose(text, Loader=LOADER), (), lines, what)
+        return yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
+
+    return read_guarded(text, parse, DataError, f"the {what}"), lines
 
 
 def _refuse_tricks(text: str, what: str) -> None:
     """Raises DataError for aliases, and for nesting, which takes the parser time without end."""
     depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=LOADER):
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
             raise DataError(
@@ -73,12 +66,15 @@ def _walk(node: Any, path: Path, lines: dict[Path, int], what: str) -> None:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise DataError(
+                    f"line {line}: the {what} has a list or a mapping as a key; a key is a text"
+                )
             if key.value in seen:
-                line = key.start_mark.line + 1
                 raise DataError(f"line {line}: the {what} has the key '{key.value}' twice")
-            if isinstance(key, yaml.ScalarNode):
-                seen.add(key.value)
-                _walk(value, (*path, key.value), lines, what)
+            seen.add(key.value)
+            _walk(value, (*path, key.value), lines, what)
     elif isinstance(node, yaml.SequenceNode):
         for i, member in enumerate(node.value):
             _walk(member, (*path, i), lines, what)

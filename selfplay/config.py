@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
-import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -24,6 +23,9 @@ from selfplay.config_render import render
 from selfplay.config_tree import Section
 from selfplay.config_values import OVERRIDE
 from selfplay.core.errors import ConfigError, nearest
+from selfplay.core.guard import guarded, shortened
+from selfplay.core.json_text import check_text
+from selfplay.core.yaml_guard import MAX_DEPTH, read_guarded
 from selfplay.settings import RunConfig
 
 T = TypeVar("T")
@@ -157,10 +159,11 @@ def _find(source: str | Path, folder: Path) -> Path:
     shipped = shipped_configs()
     if str(source) in shipped:
         return shipped[str(source)]
-    path = folder / Path(source).expanduser()
-    if path.is_file():
-        return path
-    what = "is a folder, not a YAML file" if path.is_dir() else "is no file"
+    with guarded(ConfigError, f"configuration '{shortened(str(source))}'"):
+        path = folder / Path(source).expanduser()
+        if path.is_file():
+            return path
+        what = "is a folder, not a YAML file" if path.is_dir() else "is no file"
     raise ConfigError(
         f"configuration '{path}' {what}, and not the name of a shipped configuration; "
         f"{nearest(str(source), shipped)} (shipped: {', '.join(shipped) or 'none'})."
@@ -168,20 +171,16 @@ def _find(source: str | Path, folder: Path) -> Path:
 
 
 def _read_file(path: Path) -> dict[str, Any]:
-    try:
-        loaded = OmegaConf.create(path.read_text(encoding="utf-8"))
-        values: Any = OmegaConf.to_container(loaded)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"{path}{place}: not valid YAML: {error.problem}.") from error
-    except (OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML: {_first_line(error)}.") from error
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from error
+    with guarded(ConfigError, f"{path}: cannot be read"):
+        text = path.read_text(encoding="utf-8")
+    values = read_guarded(text, _parse, ConfigError, str(path))
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected a mapping, `key: value` lines; found other YAML.")
     return values
+
+
+def _parse(text: str) -> Any:
+    return OmegaConf.to_container(OmegaConf.create(text))
 
 
 def _read_overrides(overrides: Sequence[str]) -> list[dict[str, Any]]:
@@ -193,17 +192,21 @@ def _read_override(text: str) -> tuple[list[str], Any]:
     key, equals, value = text.partition("=")
     keys = key.strip().split(".")
     if not equals or not all(keys):
-        raise ConfigError(f"override '{text}': expected key=value, such as 'rounds=10'.")
-    try:
-        holder: Any = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))
-    except (OmegaConfBaseException, yaml.YAMLError) as error:
-        raise ConfigError(
-            f"override '{text}': the value is not valid YAML: {_first_line(error)}."
-        ) from error
+        raise ConfigError(f"override '{shortened(text)}': expected key=value, such as 'rounds=10'.")
+    where = f"override '{shortened(text)}'"
+    with guarded(ConfigError, where):
+        check_text(key)
+    if len(keys) > MAX_DEPTH:
+        raise ConfigError(f"{where}: expected a key of up to {MAX_DEPTH} parts, found {len(keys)}.")
+    holder = read_guarded(value, _parse_value, ConfigError, where)
     # Naming a component is choosing it: `objective.name=dpo` is as deep as `objective=dpo`.
     if len(keys) > 1 and keys[-1] == "name":
         return keys[:-1], {"name": holder["value"]}
     return keys, holder["value"]
+
+
+def _parse_value(text: str) -> Any:
+    return OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]))
 
 
 def _nest(keys: Sequence[str], value: Any) -> dict[str, Any]:
@@ -218,12 +221,15 @@ def _interpolate(tree: Section) -> None:
     if not leaves:
         return
     try:
-        resolved: Any = OmegaConf.to_container(OmegaConf.create(tree.plain()), resolve=True)
-    except OmegaConfBaseException as error:
-        raise ConfigError(
-            f"{error.full_key or 'configuration'}: cannot fill in a '${{...}}': "
-            f"{_first_line(error)}. Write '\\${{' for the characters themselves."
-        ) from error
+        with guarded(ConfigError, "configuration: cannot fill in a '${...}'"):
+            resolved: Any = OmegaConf.to_container(OmegaConf.create(tree.plain()), resolve=True)
+    except ConfigError as error:
+        if isinstance(error.__cause__, OmegaConfBaseException):
+            raise ConfigError(
+                f"{error.__cause__.full_key or 'configuration'}: cannot fill in a '${{...}}': "
+                f"{_first_line(error.__cause__)}. Write '\\${{' for the characters themselves."
+            ) from error.__cause__
+        raise
     flat = dict(_flatten(resolved))
     for leaf in leaves:
         leaf.value = flat[leaf.where]

@@ -22,7 +22,7 @@ from typing_extensions import override
 
 from selfplay.config_nodes import Items, Leaf, Maybe, ModelPlace, Node, join
 from selfplay.config_values import DEFAULT, describe, is_union, whence
-from selfplay.core.components import MODEL, Choice, NoOptions, Row, Table, find_row
+from selfplay.core.components import MODEL, Choice, NoOptions, Row, Table, find_row, own_code
 from selfplay.core.errors import ConfigError, nearest
 
 
@@ -120,7 +120,8 @@ class Pick(Node):
             )
         if self.row is None or name != self.name.value:
             self.row = find_row(name, self.table, self.where)
-            self.options = Section(self.where, self.row.options)
+            with own_code(name, "when its Options are read"):
+                self.options = Section(self.where, self.row.options)
             if "name" in self.options.children:
                 raise ConfigError(f"{self.where}: '{name}' has an option 'name'; rename it.")
         self.name.assign(name, origin)
@@ -133,7 +134,8 @@ class Pick(Node):
                 f"(known: {', '.join(sorted(self.table))})."
             )
         name = self.name.build()
-        return Choice(name, self.row.factory, self.options.build())
+        with own_code(name, "when its Options are checked"):
+            return Choice(name, self.row.factory, self.options.build())
 
     @override
     def plain(self) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from omegaconf import MISSING, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from selfplay.core.errors import ConfigError, nearest
+from selfplay.core.guard import guarded, shown
 
 DEFAULT = "default"
 """The origin of a value that nobody set."""
@@ -37,7 +37,7 @@ def whence(origin: str) -> str:
 
 def describe(value: Any) -> str:
     """A found value for an error message, cut short, with its type."""
-    text = repr(value)
+    text = shown(value)
     short = text if len(text) <= 60 else text[:57] + "..."
     return "nothing" if value is None else f"{short} ({type(value).__name__})"
 
@@ -138,9 +138,11 @@ def _attempt(hint: Any, value: Any) -> Any:
         return _UNFIT
     holder = deepcopy(_holder(hint))
     try:
-        OmegaConf.update(holder, "value", value)
-        loaded: Any = OmegaConf.to_object(holder)
-    except OmegaConfBaseException:
+        # OmegaConf lets through what a conversion raises, for an integer too large for a float.
+        with guarded(ConfigError, "value"):
+            OmegaConf.update(holder, "value", value)
+            loaded: Any = OmegaConf.to_object(holder)
+    except ConfigError:
         return _UNFIT
     return loaded.value
 

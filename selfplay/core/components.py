@@ -9,11 +9,16 @@ in a user's own class, whose options are its nested dataclass `Options`, if it h
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, is_dataclass
 from typing import Any, TypeAlias
 
-from selfplay.core.errors import ConfigError, nearest
+from selfplay.core.errors import ConfigError, SelfplayError, nearest
+from selfplay.core.guard import origin, said, shortened
+
+_OURS = ("selfplay", "creator", "solver", "meta")
+"""The packages of the project."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,14 @@ class Choice:
     options: Any
 
     def build(self, *collaborators: Any) -> Any:
-        """Imports the component and calls it with its options and its collaborators."""
-        return load_attribute(self.factory)(self.options, *collaborators)
+        """Imports the component and calls it with its options and its collaborators.
+
+        Raises:
+            ConfigError: it is the user's own and raises; says what, in which file and line.
+        """
+        factory = load_attribute(self.factory)
+        with own_code(self.name, "when it is built"):
+            return factory(self.options, *collaborators)
 
 
 MODEL = "model"
@@ -110,7 +121,9 @@ def find_row(name: str, table: Table, where: str) -> Row:
             f"{where}: no component is called '{name}'; {nearest(name, table)} "
             "A component of your own is named 'package.module:Class'."
         )
-    options = getattr(load_attribute(name, where), "Options", NoOptions)
+    component = load_attribute(name, where)
+    with own_code(name, "when its Options are read"):
+        options = getattr(component, "Options", NoOptions)
     if not (isinstance(options, type) and is_dataclass(options)):
         raise ConfigError(
             f"{where}: expected '{name}.Options' to be a dataclass; found {options!r}."
@@ -127,14 +140,37 @@ def load_attribute(path: str, where: str = "component") -> Any:
     module_name, _, attribute = path.partition(":")
     if not all(part.isidentifier() for part in (*module_name.split("."), attribute)):
         raise ConfigError(f"{where}: expected 'package.module:Class'; found '{path}'.")
+    with own_code(path, "at import"):
+        try:
+            module = importlib.import_module(module_name)
+        except ImportError as error:
+            raise ConfigError(
+                f"{where}: cannot import '{module_name}' of '{path}': {error}. Is the folder that "
+                "holds it on PYTHONPATH?"
+            ) from error
+        if not hasattr(module, attribute):
+            hint = nearest(attribute, [name for name in vars(module) if not name.startswith("_")])
+            raise ConfigError(f"{where}: module '{module_name}' has no '{attribute}'; {hint}")
+        return getattr(module, attribute)
+
+
+@contextmanager
+def own_code(name: str, when: str) -> Iterator[None]:
+    """Turns what a user's own component raises into an error that says where it stands.
+
+    What is not the user's own is let through: a fault of ours shows its traceback.
+
+    Raises:
+        ConfigError: with the file and line.
+    """
     try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
+        yield
+    except SelfplayError:
+        raise
+    except (Exception, SystemExit) as error:
+        module, _, attribute = name.partition(":")
+        if not attribute or module.partition(".")[0] in _OURS:
+            raise
         raise ConfigError(
-            f"{where}: cannot import '{module_name}' of '{path}': {error}. Is the folder that "
-            "holds it on PYTHONPATH?"
+            f"'{shortened(name)}' raised {when}: {said(error)} ({origin(error)})"
         ) from error
-    if not hasattr(module, attribute):
-        hint = nearest(attribute, [name for name in vars(module) if not name.startswith("_")])
-        raise ConfigError(f"{where}: module '{module_name}' has no '{attribute}'; {hint}")
-    return getattr(module, attribute)

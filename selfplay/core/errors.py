@@ -16,6 +16,10 @@ class SelfplayError(Exception):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        """The message; halves of surrogate pairs, which no terminal takes, as their escapes."""
+        return super().__str__().encode("utf-8", "backslashreplace").decode("utf-8")
+
 
 class ConfigError(SelfplayError, ValueError):
     """The configuration is wrong: an unknown key, a wrong type, an impossible combination."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
+MAX_DEPTH = 64
+"""Levels of lists and objects in a row of data."""
 _FENCE = "```"
 
 
@@ -33,6 +35,52 @@ def without_nan(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [without_nan(member) for member in value]
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def check_plain(value: Any, depth: int = MAX_DEPTH) -> None:
+    r"""Refuses data that others could not read again: half characters, and endless nesting.
+
+    Python's JSON reader takes `"\ud83d"`, half of a surrogate pair, for a text; no tokenizer, no
+    database and no terminal does.
+
+    Raises:
+        ValueError: a text or a key holds half of a surrogate pair, or lists and objects are nested
+            more than `depth` levels deep.
+    """
+    level = [value]
+    for _ in range(depth + 1):
+        for text in level:
+            if isinstance(text, str):
+                check_text(text)
+        level = [member for found in level for member in _members(found)]
+        if not level:
+            return
+    raise ValueError(f"lists and objects are nested more than {depth} levels deep")
+
+
+def check_text(text: str) -> None:
+    """Refuses half characters.
+
+    Raises:
+        ValueError: the text holds half of a surrogate pair; says which and where.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(text[error.start]):04x}"
+        raise ValueError(
+            f"{half} at character {error.start + 1} is half of a surrogate pair, which is no "
+            "character; write the whole pair, or U+FFFD in its place"
+        ) from error
+
+
+def _members(value: Any) -> Iterator[Any]:
+    """What is nested directly in a list or an object, its keys among them."""
+    if isinstance(value, Mapping):
+        yield from value.keys()
+        yield from value.values()
+    elif isinstance(value, (list, tuple)):
+        yield from value
 
 
 def _refuse(constant: str) -> NoReturn:

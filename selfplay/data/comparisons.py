@@ -2,88 +2,106 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from selfplay.core.errors import DataError
-from selfplay.data.prompts import PROMPT_COLUMNS
+from selfplay.core.guard import shown
+from selfplay.core.numbers import finite
+from selfplay.core.types import Chat
+from selfplay.data.chats import Ended, ended
+from selfplay.data.columns import CHOSEN_COLUMNS, REJECTED_COLUMNS, SCORE_PAIRS, first_of
 from selfplay.data.rows import TableRow
+from selfplay.data.turns import shared
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The columns of a file of comparisons."""
+
+    chosen: str
+    rejected: str
+    scores: tuple[str, str] | None
+    """How good each side is, where that was recorded."""
+    transcript: bool
+    """Whether texts may be whole conversations."""
+
+    @property
+    def used(self) -> frozenset[str]:
+        """All that have a meaning."""
+        own = {self.chosen, self.rejected, "margin", "probability"}
+        return frozenset(own | {*(self.scores or ())})
 
 
 @dataclass(frozen=True)
 class RecordedComparison:
     """What a row says."""
 
-    asked: TableRow
-    """The row of the prompt alone."""
+    turns: Chat
+    """Before both responses, as they stand in their columns."""
     chosen: str
     rejected: str
-    margin: float
-    """By how much the chosen one is better: above 0, 1 where that was not recorded."""
+    margin: float | None
+    """By how much the chosen one is better: above 0, 1 where that was not recorded; None where the
+    recorded scores say that it is not better."""
     probability: float | None
     """How surely, from 0.5 to 1; None where that was not recorded."""
 
 
-def read_comparison(row: TableRow) -> RecordedComparison:
-    """The comparison in a row.
-
-    Raises:
-        DataError: a response, the prompt, the margin or the probability cannot be used; names the
-            row's place.
-    """
-    chosen, rejected = _side(row, "chosen"), _side(row, "rejected")
-    asked = _asked(row, chosen, rejected)
-    return RecordedComparison(asked, chosen[1], rejected[1], _margin(row), _probability(row))
-
-
-def is_number(value: Any) -> bool:
-    """Is it a finite number?"""
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    return real and math.isfinite(value)
-
-
-def _side(row: TableRow, name: str) -> tuple[list[Any], str]:
-    """The turns before the response, as they stand there, and the response."""
-    found = row.values.get(name)
-    if isinstance(found, str):
-        return [], found
-    last = found[-1] if isinstance(found, list) and found else None
-    if isinstance(last, Mapping) and isinstance(last.get("content"), str):
-        return list(found or ())[:-1], last["content"]
-    raise DataError(
-        f"{row.place}: expected '{name}', a text or a chat that ends with the response, "
-        f"found {found!r}"
+def sides_of(names: Sequence[str], transcript: bool) -> Sides:
+    """Which columns hold the sides."""
+    scores = next((pair for pair in SCORE_PAIRS if {*pair} <= {*names}), None)
+    return Sides(
+        first_of(CHOSEN_COLUMNS, names) or "chosen",
+        first_of(REJECTED_COLUMNS, names) or "rejected",
+        scores,
+        transcript,
     )
 
 
-def _asked(
-    row: TableRow, chosen: tuple[list[Any], str], rejected: tuple[list[Any], str]
-) -> TableRow:
-    """The row of the prompt alone; without a prompt column, the turns that both sides share."""
-    rest = row.without({"chosen", "rejected", "margin", "probability"})
-    if any(name in rest.values for name in PROMPT_COLUMNS):
-        return rest
-    if not chosen[0] or chosen[0] != rejected[0]:
-        raise DataError(
-            f"{row.place}: expected a prompt column, or the same turns before both responses, "
-            "found neither"
-        )
-    return TableRow(row.place, {"prompt": chosen[0], **rest.values})
+def read_comparison(row: TableRow, sides: Sides) -> RecordedComparison:
+    """The comparison in a row.
+
+    Raises:
+        DataError: a response, its turns, the margin or the probability cannot be used; names the
+            row's place.
+    """
+    chosen, rejected = (_side(row, name, sides) for name in (sides.chosen, sides.rejected))
+    turns = shared(chosen.turns, rejected.turns, row.place)
+    margin = _margin(row, sides)
+    return RecordedComparison(turns, chosen.response, rejected.response, margin, _probability(row))
 
 
-def _margin(row: TableRow) -> float:
+def _side(row: TableRow, name: str, sides: Sides) -> Ended:
+    return ended(row.values.get(name), f"{row.place}, column '{name}'", sides.transcript)
+
+
+def _margin(row: TableRow, sides: Sides) -> float | None:
     """By how much the chosen response is better; 1 where that was not recorded."""
     found = row.values.get("margin")
     if found is None:
-        return 1.0
-    if not is_number(found) or found <= 0:
+        return _gap(row, sides)
+    margin = finite(found)
+    if margin is None or margin <= 0:
         raise DataError(
-            f"{row.place}: expected a margin above 0, found {found!r}; swap chosen and rejected, "
-            "or leave a tie out"
+            f"{row.place}: expected a margin above 0, found {shown(found)}; swap chosen and "
+            "rejected, or leave a tie out"
         )
-    return float(found)
+    return margin
+
+
+def _gap(row: TableRow, sides: Sides) -> float | None:
+    """By how much the recorded scores put the chosen response first; None where they do not."""
+    found = [row.values.get(name) for name in sides.scores or ()]
+    if all(value is None for value in found):
+        return 1.0
+    chosen, rejected = (finite(value) for value in found)
+    if chosen is None or rejected is None:
+        raise DataError(
+            f"{row.place}: expected numbers in {' and '.join(sides.scores or ())}, found "
+            f"{' and '.join(map(shown, found))}"
+        )
+    return chosen - rejected if chosen > rejected else None
 
 
 def _probability(row: TableRow) -> float | None:
@@ -91,9 +109,10 @@ def _probability(row: TableRow) -> float | None:
     found = row.values.get("probability")
     if found is None:
         return None
-    if not is_number(found) or not 0.5 <= found <= 1.0:
+    value = finite(found)
+    if value is None or not 0.5 <= value <= 1.0:
         raise DataError(
             f"{row.place}: expected a probability from 0.5 to 1 that the chosen response is the "
-            f"better one, found {found!r}; below 0.5 swap chosen and rejected"
+            f"better one, found {shown(found)}; below 0.5 swap chosen and rejected"
         )
-    return float(found)
+    return value

@@ -2,13 +2,12 @@
 
 JSON Lines, CSV, Parquet, and directories that `datasets` saved with `save_to_disk`; which one
 follows from the suffix or, for a directory, from its contents. Left out: compressed files, hubs,
-JSON arrays. pyarrow and datasets are imported on first use.
+JSON arrays, pipes (a prompt file is read twice). pyarrow and datasets are imported on first use.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import islice
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from selfplay.core.errors import DataError, nearest
+from selfplay.core.guard import guarded, shortened
+from selfplay.core.json_lines import MAX_LINE, check_readable, each_object
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,11 @@ def each_row(path: Path, limit: int = 0) -> Iterator[TableRow]:
     if limit < 0:
         raise DataError(f"{path}: expected a limit of 0 (all rows) or more, found {limit}")
     found = False
-    for row in islice(_reader(path)(path), limit or None):
-        found = True
-        yield row
+    # The one boundary to pyarrow, datasets, csv and the file system, on files that are damaged.
+    with guarded(DataError, f"{shortened(str(path))}: cannot be read"):
+        for row in islice(_reader(path)(path), limit or None):
+            found = True
+            yield row
     if not found:
         raise DataError(f"{path}: expected at least one row, found none")
 
@@ -67,6 +70,7 @@ def _reader(path: Path) -> Callable[[Path], Iterator[TableRow]]:
             f"{path}: expected one of {', '.join(_READERS)} or a directory saved by datasets, "
             f"found '{path.suffix}'; convert it"
         )
+    check_readable(path)
     return _READERS[path.suffix.lower()]
 
 
@@ -79,32 +83,11 @@ def _sibling(path: Path) -> str:
 
 
 def _read_jsonl(path: Path) -> Iterator[TableRow]:
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            place = f"{path}, line {number}"
-            line = _decoded(raw, place)
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
-                raise DataError(f"{place}: expected one JSON object, found {error}") from error
-            if not isinstance(row, dict):
-                raise DataError(
-                    f"{place}: expected a JSON object with named columns, "
-                    f"found {type(row).__name__}"
-                )
-            yield TableRow(place, row)
-
-
-def _decoded(raw: bytes, place: str) -> str:
-    try:
-        return raw.decode("utf-8-sig" if place.endswith(", line 1") else "utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{place}: expected UTF-8, found {error}; re-encode the file") from error
+    return (TableRow(line.place, line.values) for line in each_object(path))
 
 
 def _read_csv(path: Path) -> Iterator[TableRow]:
+    csv.field_size_limit(MAX_LINE)  # a prompt may be longer than the 128 KiB that csv allows
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
@@ -138,16 +121,15 @@ def _csv_header(path: Path, header: list[str]) -> list[str]:
 
 
 def _read_parquet(path: Path) -> Iterator[TableRow]:
-    import pyarrow as pa
     from pyarrow import parquet
 
-    try:
-        with parquet.ParquetFile(path) as file:
-            batches = (row for batch in file.iter_batches(1024) for row in batch.to_pylist())
-            for number, row in enumerate(batches, start=1):
-                yield TableRow(f"{path}, row {number}", row)
-    except pa.ArrowException as error:
-        raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
+    with (
+        guarded(DataError, f"{path}: cannot be read as Parquet"),
+        parquet.ParquetFile(path) as file,
+    ):
+        batches = (row for batch in file.iter_batches(1024) for row in batch.to_pylist())
+        for number, row in enumerate(batches, start=1):
+            yield TableRow(f"{path}, row {number}", row)
 
 
 def _read_saved(path: Path) -> Iterator[TableRow]:

@@ -8,15 +8,14 @@ another size: on losses that are means over tokens, as here, 0.1 to 1 is the pla
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from selfplay.core.errors import DataError
+from selfplay.core.json_lines import Line, each_object
 from selfplay.core.types import user
 from solver.learning.batches import IGNORED, Row, micro_batches, padded_labels, padded_rows
 from solver.learning.plan import Loss, Pass
@@ -39,31 +38,22 @@ def read_texts(path: Path) -> list[Text]:
     Raises:
         DataError: no such file, no rows, or a row with neither; names file and line.
     """
-    if not path.is_file():
+    if not path.exists():
         raise DataError(f"{path}: expected a JSON Lines file of pretraining texts, found none")
-    with path.open(encoding="utf-8") as file:
-        texts = [
-            _text(line, f"{path}, line {number}")
-            for number, line in enumerate(file, start=1)
-            if line.strip()
-        ]
+    texts = [_text(line) for line in each_object(path)]
     if not texts:
         raise DataError(f"{path}: expected at least one pretraining text, found none")
     return texts
 
 
-def _text(line: str, place: str) -> Text:
-    try:
-        row: Any = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{place}: expected one JSON object, found {error}") from error
-    found = row if isinstance(row, dict) else {}
+def _text(line: Line) -> Text:
+    found = line.values
     prompt, completion = found.get("prompt"), found.get("completion", found.get("text"))
     if isinstance(completion, str) and completion and isinstance(prompt, str | None):
         return Text(prompt, completion)
     raise DataError(
-        f"{place}: expected `text`, or `prompt` and `completion`, each a text; "
-        f"found {', '.join(found) or type(row).__name__}"
+        f"{line.place}: expected `text`, or `prompt` and `completion`, each a text; "
+        f"found {', '.join(found) or 'an empty object'}"
     )
 
 

@@ -111,7 +111,7 @@ def test_a_wrong_criterion_is_refused(change: dict[str, Any], message: str) -> N
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [", "no YAML"),
+        ("a: [", "not valid YAML"),
         ("- a", "rubric: expected a mapping"),
         ("criterias: []", "no key 'criterias'; did you mean 'criteria'"),
         ("name: a", "expected 'criteria', a list"),

@@ -8,8 +8,8 @@ import pytest
 
 from meta.rubric import MAX_NAME, MAX_TEXT, Criterion, Rubric, rubric_from_yaml
 from meta.rubric_diff import diff
-from meta.yaml_text import MAX_CHARACTERS
 from selfplay.core.errors import DataError
+from selfplay.core.yaml_guard import MAX_CHARACTERS
 
 SHORT = Criterion("short", "Stay short.", 2.0, check="length", params={"maximum": 5})
 LOUD = Criterion("loud", "Do not shout.", 1.0, (0.0, 10.0), "deduction", check="case")
@@ -79,7 +79,7 @@ GOOD = "  - {id: short, text: Stay short., check: number}\n"
         ("version: true\ncriteria:\n" + GOOD, "version of 1 or more, found True"),
         ("[" * 5000 + "]" * 5000, "nested too deeply"),
         ("#" * (MAX_CHARACTERS + 1), "too long"),
-        ("name: \x00", "no YAML"),
+        ("name: \x00", "not valid YAML"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(text: str, message: str) -> None:

@@ -151,7 +151,7 @@ def test_a_missing_file_names_its_nearest_sibling(tmp_path: Path) -> None:
             "found the assistant's turn last; drop it",
         ),
         ('{"prompt": [{"role": "user", "content": " "}]}\n', "found an empty one"),
-        ('{"text": "a"}\n', "prompt, question, instruction or messages, found text"),
+        ('{"text": "a"}\n', "prompt, question, instruction, messages.* or input, found text"),
         ('{"prompt": "a", "answer": ["b"]}\n', "'answer': expected text or a number, found list"),
         ('{"prompt": "a", "answer": true}\n', "expected text or a number, found bool"),
         ('{"prompt": "a", "answer": " "}\n', "expected a gold answer, found an empty one"),
