@@ -38,7 +38,7 @@ from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Prompt
 from selfplay.data.prompts import PromptFileOptions, read_prompts
 from selfplay.data.recorded import read_recorded, to_group
-from selfplay.data.sources import dealt, gym_spaces
+from selfplay.data.sources import checked_prompts, dealt, gym_spaces
 from selfplay.data.split import without
 from selfplay.environment import environment
 from selfplay.game import Game
@@ -46,6 +46,7 @@ from selfplay.judged.stage import win_rates
 from selfplay.labels import estimated_from, judged_in
 from selfplay.ledger import Ledger
 from selfplay.ledger.lock import RunLock
+from selfplay.long_prompts import Room
 from selfplay.paths import CREATOR, LEDGER, POLICY, model_directory
 from selfplay.policies import Policies, writing
 from selfplay.reviewing import Reviewing
@@ -62,6 +63,7 @@ from selfplay.tasks import (
     task_judges,
     verified_by,
 )
+from selfplay.training_data import check_ids, vocabulary_of
 from solver.learning.team import join
 from solver.policy import Policy
 from solver.solver import Solver, check_solver, leading_solver
@@ -80,6 +82,19 @@ class Material:
     originals: list[Prompt]
     """Themselves; none once the ledger has them."""
     heldout: list[Prompt]
+
+    @classmethod
+    def of(cls, spaces: Spaces, originals: list[Prompt], heldout: list[Prompt]) -> Material:
+        """That of a new run."""
+        return cls(spaces, numbers([prompt.id for prompt in originals]), originals, heldout)
+
+    def only(self, ids: frozenset[str]) -> Material:
+        """What is left where prompts were left out; of a run that goes on, all is there."""
+        kept = [prompt for prompt in self.originals if prompt.id in ids]
+        heldout = [prompt for prompt in self.heldout if prompt.id in ids]
+        if len(kept) == len(self.originals):
+            return replace(self, heldout=heldout)
+        return Material.of(self.spaces, kept, heldout)
 
 
 @contextmanager
@@ -186,7 +201,7 @@ def gather(config: RunConfig) -> Material:
     seed = Seed(config.seed)
 
     def read(choice: Choice, operator: str, prompts: Sequence[Prompt] = ()) -> list[Prompt]:
-        found = choice.build(spaces, seed.at(operator), prompts)
+        found = checked_prompts(choice.build(spaces, seed.at(operator), prompts), choice.name)
         distinct = {prompt.id: prompt for prompt in reversed(found)}
         return [dealt(prompt, operator) for prompt in reversed(distinct.values())]
 
@@ -204,7 +219,7 @@ def gather(config: RunConfig) -> Material:
             "add a column with answers (prompts.answer names it), or choose other judges "
             "(meta.judge, meta.constraints, tasks)"
         )
-    return Material(spaces, numbers([prompt.id for prompt in originals]), originals, heldout)
+    return Material.of(spaces, originals, heldout)
 
 
 def checked_spaces(config: RunConfig) -> Spaces:
@@ -264,9 +279,13 @@ def seat(
     seed = Seed(config.seed)
     sampling = config.solver.sampling
     recorded = [] if ledger.stage_done(0, "deal") else recorded_groups(config, material, solver)
-    room = solver.context - sampling.max_new_tokens
-    asked = [*material.originals, *material.heldout, *(group.prompt for group in recorded)]
-    refuse_long(asked, solver, room)
+    space = Room.of(config, solver)
+    fitting = space.kept(
+        [*material.originals, *(group.prompt for group in recorded)], material.heldout
+    )
+    recorded = [group for group in recorded if group.prompt.id in fitting]
+    material = material.only(fitting)
+    room = space.tokens
     with writing(directory):
         (directory / CREATOR).mkdir(exist_ok=True)
     network = network_of(config, directory, ledger)
@@ -346,29 +365,6 @@ def benchmark_texts(path: str) -> list[str]:
     return [prompt.text for prompt in read_prompts(PromptFileOptions(path)).prompts]
 
 
-def refuse_long(prompts: Sequence[Prompt], solver: Solver, room: int) -> None:
-    """Prompts that leave no room for an answer end the run before it begins.
-
-    Raises:
-        ConfigError: no prompt at all could have room.
-        DataError: says how many there are, how long the first is and how it begins.
-    """
-    if room < 1:
-        raise ConfigError(
-            f"solver.sampling.max_new_tokens: expected fewer than the model's context of "
-            f"{solver.context} tokens, found {solver.context - room}"
-        )
-    lengths = solver.prompt_lengths(prompts)
-    long = [i for i, length in enumerate(lengths) if length > room]
-    if long:
-        raise DataError(
-            f"{len(long)} of {len(prompts)} prompts are longer than the {room} tokens that the "
-            f"model's context of {solver.context} leaves beside max_new_tokens; the first has "
-            f"{lengths[long[0]]} and begins '{prompts[long[0]].text[:60]}'. Drop them, lower "
-            "solver.sampling.max_new_tokens, or take a model with a longer context"
-        )
-
-
 def recorded_groups(config: RunConfig, material: Material, solver: Solver) -> list[Group]:
     """Recorded groups for the first round's estimates; nothing is learned from them.
 
@@ -376,10 +372,9 @@ def recorded_groups(config: RunConfig, material: Material, solver: Solver) -> li
     """
     if config.recorded is None:
         return []
-    groups = [
-        to_group(found, solver.tokenize, "estimate")
-        for found in read_recorded(Path(config.recorded))
-    ]
+    records = read_recorded(Path(config.recorded))
+    check_ids(records, vocabulary_of(solver))
+    groups = [to_group(found, solver.tokenize, "estimate") for found in records]
     allowed = {p.id for p in without([group.prompt for group in groups], material.heldout)}
     return [
         replace(group, prompt=dealt(group.prompt, "imported"))

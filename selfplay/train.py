@@ -32,7 +32,7 @@ from selfplay.config import Loaded, differences, load_config, load_values
 from selfplay.core.errors import ConfigError, DataError, LedgerError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group
-from selfplay.data.recorded import read_recorded, to_group
+from selfplay.data.recorded import recorded_file, to_group
 from selfplay.failed import FAILED
 from selfplay.ledger import RunLock
 from selfplay.notes import job_notes, length_notes, loss_notes
@@ -77,12 +77,15 @@ class Trained:
     heldout_comparisons: int
     peak_bytes: int | None = None
     """Most memory that a batch of this start took; None where none was left to learn from."""
+    notes: Sequence[str] = ()
+    """What is worth knowing of the data: idle columns, rows that repeat or contradict others."""
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`: batches are counted."""
         reward_model = str(self.reward_model) if self.reward_model else None
         places = {"policy": str(self.policy), "reward_model": reward_model}
-        return {**vars(self), **places, "batches": len(self.batches)}
+        counted = {"batches": len(self.batches), "notes": list(self.notes)}
+        return {**vars(self), **places, **counted}
 
 
 @dataclass
@@ -94,6 +97,8 @@ class Job:
     solver: Solver
     groups: Sequence[Group]
     heldout: Sequence[Group]
+    notes: Sequence[str] = ()
+    """What is worth knowing of the data."""
 
     @property
     def batches(self) -> list[list[int]]:
@@ -163,7 +168,7 @@ def carry_out(
     with open_job(loaded, directory) as job:
         solver = job.config.solver
         about = [*job_notes(solver.objective, job.groups), *length_notes(solver)]
-        for note in [*about, *loss_notes(solver), *job.solver.policy.model.notes]:
+        for note in [*job.notes, *about, *loss_notes(solver), *job.solver.policy.model.notes]:
             tell(note)
         for done in learn(job):
             peaks += [done.peak_bytes] if done.peak_bytes is not None else []
@@ -179,7 +184,8 @@ def carry_out(
 def open_job(loaded: Loaded[TrainConfig], directory: Path) -> Iterator[Job]:
     """The job, at the newest version that its directory holds. Raises as `train`."""
     config = of_recorded(loaded)
-    records = read_recorded(Path(config.data), config.layout)
+    recorded = recorded_file(Path(config.data), config.layout)
+    records = recorded.records
     # Not tokenised yet, so that what cannot be used is refused before a model is loaded.
     plain = [to_group(replace(record, logprobs=())) for record in records]
     check_teaches(plain, config.solver.objective.name, needs_of(config.solver), config.data)
@@ -195,7 +201,7 @@ def open_job(loaded: Loaded[TrainConfig], directory: Path) -> Iterator[Job]:
         learned, kept = held_out(groups, config.heldout, Seed(config.seed).at("heldout"))
         for version in saved_versions(directory)[-1:]:
             solver.restore(directory / POLICY / str(version))
-        yield Job(config, directory, solver, learned, kept)
+        yield Job(config, directory, solver, learned, kept, recorded.notes)
 
 
 def of_recorded(loaded: Loaded[TrainConfig]) -> TrainConfig:
@@ -310,4 +316,5 @@ def finish(job: Job) -> Trained:
         too_long=sum("in a context of" in v.reason for g in everything for v in g.verdicts),
         heldout_accuracy=accuracy,
         heldout_comparisons=comparisons,
+        notes=job.notes,
     )

@@ -73,11 +73,33 @@ def tokenized(records: Sequence[Recorded], solver: Solver, end_of_sequence: bool
     Args:
         end_of_sequence: put what ends a turn behind each text.
     """
+    check_ids(records, vocabulary_of(solver))
     groups = [
         to_group(found, partial(solver.tokenize, closed=end_of_sequence)) for found in records
     ]
     lengths = solver.prompt_lengths([group.prompt for group in groups])
     return [fitting(g, n, solver.context) for g, n in zip(groups, lengths, strict=True)]
+
+
+def vocabulary_of(solver: Solver) -> int:
+    """Tokens that the solver's model has embeddings for."""
+    return int(solver.policy.module.get_input_embeddings().weight.size(0))
+
+
+def check_ids(records: Sequence[Recorded], vocabulary: int) -> None:
+    """Refuses recorded tokens that the model does not have.
+
+    Raises:
+        DataError: an id is not in the vocabulary; names the file and line.
+    """
+    for record in records:
+        unknown = [i for ids in record.token_ids for i in ids if i >= vocabulary]
+        if unknown:
+            raise DataError(
+                f"{record.place}: expected token ids below {vocabulary}, the size of the model's "
+                f"vocabulary, found {unknown[0]}; record the tokens of this model, or leave the "
+                "column out so that the texts are tokenised"
+            )
 
 
 def fitting(group: Group, prompt_tokens: int, context: int) -> Group:

@@ -24,9 +24,13 @@ def estimate(
 
     Ranks by every metric that reads rewards alone, or by those named with --metric.
     """
+    from selfplay.cli.run_command import tell, tell_as_data
+    from selfplay.core.notices import heard_by
     from selfplay.ranking import rank_file
 
-    for ranking in rank_file(path, layout, metric):
+    with heard_by(tell_as_data if as_json else tell):
+        rankings = rank_file(path, layout, metric)
+    for ranking in rankings:
         if as_json:
             for place in ranking.places:
                 say_json(json.dumps(place.as_dict(ranking.metric)))

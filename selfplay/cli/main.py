@@ -72,6 +72,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+@app.callback()
+def listen(context: typer.Context) -> None:
+    """Tells what comes up while a command is at work: notes, and what is waited for."""
+    context.with_resource(heard_by(tell))
+
+
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
 app.add_typer(prompts, name="prompts")

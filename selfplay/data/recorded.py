@@ -30,6 +30,7 @@ import numpy as np
 
 from selfplay.core.errors import ConfigError, DataError, nearest
 from selfplay.core.guard import shown
+from selfplay.core.notices import note
 from selfplay.core.numbers import finite
 from selfplay.core.types import WIN, Group, Prompt, Purpose, Response, Verdict
 from selfplay.data.chats import ends_with_answer
@@ -103,8 +104,11 @@ class _Layout:
 
 
 def read_recorded(path: Path, layout: str = "groups", limit: int = 0) -> list[Recorded]:
-    """The records of a `recorded_file`, without what is worth knowing of it. Raises as that."""
-    return recorded_file(path, layout, limit).records
+    """The records of a `recorded_file`; tells what is worth knowing of it. Raises as that."""
+    found = recorded_file(path, layout, limit)
+    for text in found.notes:
+        note(text)
+    return found.records
 
 
 def recorded_file(path: Path, layout: str = "groups", limit: int = 0) -> RecordedFile:
@@ -211,6 +215,14 @@ def _read_groups(path: Path, rows: Sequence[TableRow], names: Sequence[str]) -> 
     return _Layout(records, columns.used | OF_RESPONSES, bool(columns.answer))
 
 
+_ENTRIES = {
+    "violations": "texts",
+    "token_ids": f"token ids from 0 to {LARGEST_ID}",
+    "logprobs": "finite numbers",
+}
+"""What the lists of a column hold."""
+
+
 def _lists(row: TableRow, name: str, n: int, is_entry: Callable[[Any], bool]) -> tuple[Any, ...]:
     """A column with a list for each of the n responses; empty where the row has no such column."""
     found = row.values.get(name)
@@ -221,7 +233,7 @@ def _lists(row: TableRow, name: str, n: int, is_entry: Callable[[Any], bool]) ->
         return tuple(tuple(entry) for entry in found)
     raise DataError(
         f"{row.place}: expected '{name}' to hold one list for each of the {n} responses, of "
-        f"{'texts' if is_entry is _is_text else 'numbers'}, found something else"
+        f"{_ENTRIES[name]}, found something else"
     )
 
 

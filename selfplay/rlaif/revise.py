@@ -21,6 +21,7 @@ from meta.judging.quoting import VERSION as QUOTING
 from meta.revising import WORDING, Chain
 from meta.revising import revise as chains_of
 from selfplay.config import Loaded, load_config
+from selfplay.core.notices import note
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Prompt
 from selfplay.data.prompts import read_prompts
@@ -67,7 +68,10 @@ def revise(
 def revising(loaded: Loaded[ReviseConfig], directory: Path) -> Generator[Done, None, None]:
     """Yields after every chunk. Raises as `revise`."""
     config = loaded.config
-    prompts = read_prompts(config.prompts).prompts
+    read = read_prompts(config.prompts)
+    for text in read.notes:
+        note(text)
+    prompts = read.prompts
     constitution = read_constitution(constitution_file(config.constitution))
     asked = Asked(config.model)
     job = {
