@@ -18,7 +18,7 @@ from typing import Any
 
 from meta.anchors import Anchor, AnchorSet
 from selfplay.core.errors import DataError, ResourceError, nearest
-from selfplay.core.guard import guarded, shown
+from selfplay.core.guard import guarded, shortened, shown
 from selfplay.core.json_lines import each_object
 from selfplay.core.numbers import finite
 from selfplay.core.types import Chat, Lineage, Message, Prompt, Puzzle, user
@@ -47,8 +47,9 @@ def read_anchors(path: Path) -> AnchorSet:
     Raises:
         DataError: there is no such file, or a line that is no anchor; names the line.
     """
-    if not path.exists():
-        raise DataError(f"anchors {path}: there is no such file")
+    with guarded(DataError, f"anchors {shortened(str(path))}: cannot be read"):
+        if not path.exists():
+            raise DataError(f"anchors {path}: there is no such file")
     anchors: list[Anchor] = []
     for line in each_object(path):
         try:

@@ -31,6 +31,7 @@ import yaml
 from meta.yaml_text import Lines, at_line, read_yaml
 from selfplay.core.checks import check_parameters
 from selfplay.core.errors import DataError, SelfplayError, nearest
+from selfplay.core.guard import guarded, shortened
 
 T = TypeVar("T")
 
@@ -209,12 +210,14 @@ def read_file(path: Path, parse: Callable[[str], T], what: str = "rubric") -> T:
     Raises:
         DataError: the file is absent, or `parse` refuses it; names the file.
     """
-    if not path.is_file():
-        siblings = [p.name for p in path.parent.glob("*.y*ml")]
-        raise DataError(f"{what} {path}: there is no such file; {nearest(path.name, siblings)}")
+    with guarded(DataError, f"{what} {shortened(str(path))}: cannot be read"):
+        if not path.is_file():
+            siblings = [p.name for p in path.parent.glob("*.y*ml")]
+            raise DataError(f"{what} {path}: there is no such file; {nearest(path.name, siblings)}")
+        text = path.read_text(encoding="utf-8")
     try:
-        return parse(path.read_text(encoding="utf-8"))
-    except (DataError, UnicodeDecodeError) as error:
+        return parse(text)
+    except DataError as error:
         raise DataError(f"{path}: {error}") from error
 
 

@@ -11,6 +11,9 @@ from selfplay.config import load_config, shipped_configs
 from selfplay.core.errors import ConfigError, nearest, require
 from selfplay.evaluation import GREEDY, SAMPLED
 
+MAX_RUNS = 100_000
+"""Of a grid: more of them are a slip of the pen."""
+
 
 @dataclass(frozen=True)
 class AblationConfig:
@@ -43,6 +46,8 @@ class AblationConfig:
         """
         if not self.arms or self.seeds < 1:
             raise ConfigError("an ablation needs `arms` (a name and its overrides each) and seeds")
+        runs = self.seeds * len(self.arms)
+        require(runs <= MAX_RUNS, "seeds", f"at most {MAX_RUNS:,} runs, arms × seeds", runs)
         if self.reference and self.reference not in self.arms:
             raise ConfigError(f"reference: {nearest(self.reference, self.arms)}")
         require(bool(self.outcomes), "outcomes", "one or more", "none")

@@ -21,6 +21,7 @@ from selfplay.cli.costs_command import costs
 from selfplay.cli.credit_command import credit
 from selfplay.cli.digest_command import digest
 from selfplay.cli.doctor_command import doctor
+from selfplay.cli.entrance import Entrance
 from selfplay.cli.estimate_command import estimate
 from selfplay.cli.evaluate_command import evaluate
 from selfplay.cli.export_command import export
@@ -66,6 +67,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 }
 
 app = typer.Typer(
+    cls=Entrance,
     help="Open-ended self-play curricula for post-training language models.",
     no_args_is_help=True,
     rich_markup_mode=None,

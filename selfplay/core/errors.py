@@ -10,6 +10,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 4000
+"""Characters of a message."""
+
 
 class SelfplayError(Exception):
     """Any error that the program raises on purpose."""
@@ -17,8 +20,12 @@ class SelfplayError(Exception):
     exit_code = 1
 
     def __str__(self) -> str:
-        """The message; halves of surrogate pairs, which no terminal takes, as their escapes."""
-        return super().__str__().encode("utf-8", "backslashreplace").decode("utf-8")
+        """The message; halves of surrogate pairs, which no terminal takes, as their escapes.
+
+        What a message quotes may be as long as a file: then its middle is left out.
+        """
+        text = super().__str__().encode("utf-8", "backslashreplace").decode("utf-8")
+        return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
 
 
 class ConfigError(SelfplayError, ValueError):
