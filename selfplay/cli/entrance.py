@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
 from typer.core import TyperGroup
 from typing_extensions import override
 
@@ -21,7 +20,7 @@ class Entrance(TyperGroup):
     """A group of commands with checked arguments."""
 
     @override
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         for argument in args:
             try:
                 check_text(argument)
@@ -32,7 +31,7 @@ class Entrance(TyperGroup):
         return super().parse_args(ctx, args)
 
     @override
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except OSError as error:

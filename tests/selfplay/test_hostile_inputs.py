@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -334,7 +333,7 @@ def test_no_odd_command_line_ends_in_a_traceback(
         "=",
         "seed=nan",
     ):
-        found: Result = CliRunner().invoke(app, [*command, argument])
+        found = CliRunner().invoke(app, [*command, argument])
         assert found.exception is None or isinstance(
             found.exception, (SelfplayError, SystemExit)
         ), (command, argument, found.exception)
