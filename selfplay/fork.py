@@ -2,7 +2,9 @@
 
 The fork's ledger is a copy of its parent's, cut after the round; the note in it says whose rounds
 they are. So what its rounds took counts in its budgets, and a fork without changes plays on as its
-parent did, bit by bit. The policy is linked where the file system can, else copied. Where the
+parent did, bit by bit. It is built beside its place, under another name, and gets its own when it
+is whole: a fork that is killed leaves nothing that looks like a run, and the same command makes it
+again. The policy is linked where the file system can, else copied. Where the
 parent does not keep that version, it is learned again from the nearest older one and the recorded
 groups: by the run itself when it begins, or here and now where the configuration changes, since
 those lessons are the parent's. The first version is always kept, so every recorded round will do.
@@ -21,6 +23,7 @@ from typing import Any
 
 from selfplay.config import Loaded, differences, load_values
 from selfplay.core.errors import ConfigError, LedgerError
+from selfplay.drafts import draft_of
 from selfplay.ledger import Ledger
 from selfplay.paths import CREATOR, LEDGER, POLICY
 from selfplay.policies import writing
@@ -62,7 +65,7 @@ def fork(parent: Path, out: Path, t: int | None = None, overrides: Sequence[str]
 
     Args:
         parent: a run directory.
-        out: a directory without a run.
+        out: where nothing is, or an empty directory.
         t: a recorded round; None: the last one.
         overrides: `key=value` each, on the parent's configuration.
 
@@ -70,7 +73,7 @@ def fork(parent: Path, out: Path, t: int | None = None, overrides: Sequence[str]
         Its directory and round, and the keys that were changed.
 
     Raises:
-        LedgerError: there is no such round, or a run in `out`.
+        LedgerError: there is no such round, or something in `out`, or another process makes it.
         ConfigError: an override is wrong, or changes what has been decided.
         ResourceError: `out` cannot be written.
     """
@@ -81,24 +84,29 @@ def fork(parent: Path, out: Path, t: int | None = None, overrides: Sequence[str]
         _refuse_place(ledger, parent, out, t)
         changed = differences(before.as_dict(), loaded.as_dict(), set())
         _refuse(before, loaded, changed, t)
-        with writing(out):
-            _bring_policies(ledger, parent, out, t)
-        ledger.copy(out / LEDGER, t, str(parent))
-    mixing = differences(before.as_dict(), loaded.as_dict(), set(GROWING))
-    behind = _settle(out)
-    if mixing and behind:
-        _catch_up(before, out, t)
-        behind = 0
-    with Ledger.open(out / LEDGER) as ledger:
-        ledger.amend_settings(loaded.as_dict())
+        with draft_of(out) as draft:
+            with writing(draft):
+                _bring_policies(ledger, parent, draft, t)
+            ledger.copy(draft / LEDGER, t, str(parent))
+            behind = _settle(draft)
+            if behind and differences(before.as_dict(), loaded.as_dict(), set(GROWING)):
+                _catch_up(before, draft, t)
+                behind = 0
+            with Ledger.open(draft / LEDGER) as made:
+                made.amend_settings(loaded.as_dict())
     return Forked(out, t, tuple(changed), behind)
 
 
 def _refuse_place(ledger: Ledger, parent: Path, out: Path, t: int) -> None:
-    """Raises LedgerError before anything is written: policies would replace those of a run."""
+    """Raises LedgerError before anything is written."""
     if (out / LEDGER).exists():
         raise LedgerError(
             f"expected no ledger at {out / LEDGER}, found one; choose another directory"
+        )
+    if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
+        raise LedgerError(
+            f"expected nothing at {out} or an empty directory, found files that are no run's; "
+            "remove them, or choose another directory"
         )
     if not ledger.stage_done(t, "record"):
         last = ledger.last_round() if ledger.stage_done(0, "record") else None

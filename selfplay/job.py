@@ -76,8 +76,8 @@ def play_out(
 
     While the model is loaded, before anything is played, an interruption ends it at once.
 
-    A heartbeat is kept, and metrics go to where `report_to` says. For the main thread of a process,
-    which alone hears signals.
+    A heartbeat is kept, and metrics go to where `report_to` says. Signals are heard in the main
+    thread of a process alone.
 
     Args:
         loaded: the configuration.

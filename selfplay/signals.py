@@ -1,10 +1,15 @@
-"""SIGINT and SIGTERM: the first asks the run to leave after its chunk, the second kills it."""
+"""SIGINT and SIGTERM: the first asks the run to leave after its chunk, the second kills it.
+
+Only the main thread of a process hears signals: a run that is played in another one goes on to its
+end, or until the process is killed, which loses no more than the chunk in flight.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+import threading
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -34,7 +39,8 @@ class Interruption:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
-        self._before = {number: signal.signal(number, self._heard) for number in SIGNALS}
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._heard) for number in SIGNALS}
         return self
 
     def __exit__(

@@ -2,13 +2,16 @@
 
     python -m selfplay.ablation.cell_process GAME DIRECTORY SHARED [key=value …]
 
-SHARED may be empty. Errors that the program raises on purpose end it with one message.
+SHARED may be empty. Errors that the program raises on purpose end it with one message. Standard
+input stands for the grid's life: when it ends, the grid's process is gone, and the cell with it,
+whatever it is doing. Who starts the grid again would find the run in use otherwise.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +19,6 @@ from typing import TYPE_CHECKING
 from selfplay.config import load_config
 from selfplay.core.errors import SelfplayError
 from selfplay.events import Event, StageDone
-from selfplay.signals import LeavingError
 
 if TYPE_CHECKING:
     from selfplay.ablation.start import Start
@@ -27,20 +29,13 @@ LAID = (0, "record")
 
 
 class Keeper:
-    """Watches a run, keeps what it is when round 0 is over, and leaves when the grid is gone."""
+    """Watches a run and keeps what it is when round 0 is over."""
 
     def __init__(self, start: Start | None, directory: Path) -> None:
-        self._start, self._directory, self._grid = start, directory, os.getppid()
+        self._start, self._directory = start, directory
 
     def see(self, event: Event) -> None:
-        """An event of the run, of which all is committed.
-
-        Raises:
-            LeavingError: the grid's process was killed. Who starts the grid again would find the
-                run in use otherwise.
-        """
-        if os.getppid() != self._grid:
-            raise LeavingError
+        """An event of the run, of which all is committed."""
         laid = isinstance(event, StageDone) and (event.round, event.stage) == LAID
         if laid and self._start:
             self._start.keep(self._directory)
@@ -67,8 +62,21 @@ def play_cell(game: str, directory: Path, shared: Path | None, overrides: Sequen
     return job.play_out(loaded, directory, lambda: keeper, lambda _: None)
 
 
+def end_with_the_grid() -> None:
+    """Ends this process when its standard input does; a kill loses no more than a chunk."""
+
+    def wait() -> None:
+        # Not sys.stdin, whose lock would be held while the interpreter shuts down.
+        while os.read(0, 1024):
+            pass
+        os._exit(INTERRUPTED)
+
+    threading.Thread(target=wait, name="grid", daemon=True).start()
+
+
 def main(arguments: Sequence[str]) -> int:
     """The exit code."""
+    end_with_the_grid()
     game, directory, shared, *overrides = arguments
     try:
         interrupted = play_cell(game, Path(directory), Path(shared) if shared else None, overrides)

@@ -100,6 +100,7 @@ def run_cell(cell: Cell, place: Mapping[str, str], memory: Memory, shared: Path 
     def start() -> subprocess.Popen[str]:
         return subprocess.Popen(
             command,
+            stdin=subprocess.PIPE,  # its end tells the cell that this process is gone
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -109,7 +110,7 @@ def run_cell(cell: Cell, place: Mapping[str, str], memory: Memory, shared: Path 
     process = memory.start(start)
     began = time.perf_counter()
     try:
-        _, said = process.communicate()
+        said = _heard(process)
     finally:
         memory.ended(process.pid)
     _note(cell.directory, time.perf_counter() - began)
@@ -118,6 +119,18 @@ def run_cell(cell: Cell, place: Mapping[str, str], memory: Memory, shared: Path 
         if process.returncode == KILLED:
             why += " it was killed, most often for want of memory: take fewer --workers"
         raise ResourceError(f"{cell.arm}, seed {cell.seed} failed: {why}")
+
+
+def _heard(process: subprocess.Popen[str]) -> str:
+    """Waits for the end of a process; what it wrote to its standard error.
+
+    Not `communicate`, which would end its standard input at once.
+    """
+    with process:
+        assert process.stderr is not None
+        said = process.stderr.read()
+        process.wait()
+    return said
 
 
 def is_finished(cell: Cell) -> bool:

@@ -37,6 +37,7 @@ from selfplay.cli.rlaif_command import rlaif
 from selfplay.cli.rubric_command import rubric
 from selfplay.cli.run_command import run, tell
 from selfplay.cli.status import status
+from selfplay.cli.streams import complain, guarded_streams
 from selfplay.cli.train_command import train
 from selfplay.core.errors import SelfplayError
 from selfplay.core.models.library import nobody_to_ask
@@ -94,13 +95,13 @@ app.add_typer(rlaif, name="rlaif")
 def main() -> None:
     """Runs the command line; the console script."""
     try:
-        with nobody_to_ask(), heard_by(tell):
+        with guarded_streams(), nobody_to_ask(), heard_by(tell):
             app()
     except SelfplayError as error:
-        say(f"error: {error}", err=True)
+        complain(f"error: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        say("interrupted", err=True)
+        complain("interrupted")
         sys.exit(INTERRUPTED)
 
 

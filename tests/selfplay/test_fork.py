@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 from pathlib import Path
 
@@ -131,3 +133,42 @@ def test_the_command_forks_and_names_the_next_one(parent: Path, tmp_path: Path) 
     assert "1 learning stages are learned again" in done.stdout
     assert f"selfplay run {out}" in done.stdout
     assert "forked from" in CliRunner().invoke(app, ["status", out]).stdout
+
+
+# Where a fork is killed, each the name of what it calls next.
+STEPS = (
+    "selfplay.fork._bring_policies",
+    "selfplay.ledger.Ledger.copy",
+    "selfplay.fork._settle",
+    "selfplay.ledger.Ledger.amend_settings",
+    "pathlib.Path.rename",
+)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_killed_fork_is_no_run_and_the_same_call_makes_it(
+    step: str, parent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, changed = tmp_path / "forks" / "fork", ["solver.learning_rate=0.0"]
+    child = os.fork()
+    if not child:
+        monkeypatch.setattr(step, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+        fork(parent, place, 4, changed)
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert not place.exists()
+    fork(parent, place, 4, changed)
+    fork(parent, tmp_path / "undisturbed", 4, changed)
+    assert digest(place) == digest(tmp_path / "undisturbed")
+    assert [path.name for path in place.parent.iterdir()] == ["fork"]
+
+
+def test_files_that_are_no_run_are_left_alone(parent: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine.txt").write_text("mine")
+    with pytest.raises(LedgerError, match="expected nothing at"):
+        fork(parent, tmp_path / "notes", 4)
+    assert (tmp_path / "notes" / "mine.txt").read_text() == "mine"
+    (tmp_path / "empty").mkdir()
+    fork(parent, tmp_path / "empty", 4)
+    assert (tmp_path / "empty" / LEDGER).exists()

@@ -1,20 +1,20 @@
 from __future__ import annotations
 
 import math
-import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from selfplay.ablation import AblationConfig, Cell, Forecast, cells, interval, run_cells
-from selfplay.ablation.cell_process import Keeper
+from selfplay.ablation.cell_process import INTERRUPTED
 from selfplay.ablation.forecast import TIMED, ArmCost
 from selfplay.config import load_config, shipped_configs
 from selfplay.core.errors import ConfigError, ResourceError
-from selfplay.events import Progress
+from selfplay.ledger.lock import holder
 from selfplay.settings import RunConfig
-from selfplay.signals import LeavingError
 from tests.selfplay.small_runs import SMALL, digest, play_out
 
 
@@ -74,12 +74,13 @@ def test_a_run_that_is_past_its_end_is_not_taken_for_a_shorter_one(
     assert digest(tmp_path / "run") == before
 
 
-def test_a_run_leaves_when_its_grid_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    keeper = Keeper(None, Path())
-    keeper.see(Progress(1, "learn", 1, 1))
-    monkeypatch.setattr(os, "getppid", lambda: 1)
-    with pytest.raises(LeavingError):
-        keeper.see(Progress(1, "learn", 1, 1))
+def test_a_cell_ends_with_its_grid_even_before_its_run_has_begun(tmp_path: Path) -> None:
+    module = "selfplay.ablation.cell_process"
+    command = [sys.executable, "-m", module, "tiny", str(tmp_path / "run"), "", *SMALL]
+    cell = subprocess.Popen([*command, "rounds=100000"], stdin=subprocess.PIPE)
+    cell.communicate()  # a grid that is killed leaves nothing but the end of what it writes
+    assert cell.returncode == INTERRUPTED
+    assert holder(tmp_path / "run") is None
 
 
 def test_a_grid_takes_no_less_than_its_longest_run() -> None:
