@@ -116,6 +116,7 @@ def open_game(loaded: Loaded[RunConfig], directory: Path) -> Iterator[Game]:
         # Where nothing was dealt, there is nothing that another configuration could mix with.
         if ledger is not None and ledger.stage_done(0, "deal"):
             refuse_other_settings(loaded, ledger, directory)
+            ledger.check_seals()
         material = ledger and dealt_material(config, ledger)
         material = material or gather(config)
         dealt = ledger is not None and ledger.stage_done(0, "deal")

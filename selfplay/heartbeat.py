@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,7 +74,7 @@ def read_heartbeat(directory: Path) -> Beat | None:
     """
     try:
         return Beat(**json.loads((directory / HEARTBEAT).read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError):
         return None
 
 
@@ -108,20 +109,19 @@ class Heartbeat:
         """Stops, and takes the file away."""
         self._over.set()
         self._thread.join()
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
     def _beat(self) -> None:
         while not self._over.wait(self._seconds):
-            try:
-                self._write()
-            except OSError:
-                # A full disk is the run's to tell of, at its next commit.
-                continue
+            self._write()
 
     def _write(self) -> None:
+        """Writes where that is possible: a full disk is the run's to tell of, at its next commit."""
         draft = self._path.with_suffix(".partial")
-        draft.write_text(json.dumps(asdict(self._present())))
-        draft.replace(self._path)
+        with suppress(OSError):
+            draft.write_text(json.dumps(asdict(self._present())))
+            draft.replace(self._path)
 
     def _present(self) -> Beat:
         with self._lock:

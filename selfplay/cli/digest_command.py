@@ -13,13 +13,23 @@ from selfplay.cli.output import say
 
 def digest(
     directory: Annotated[Path, typer.Argument(help="The run directory.")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check that nothing was damaged since it was written.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Print the fingerprint of all that a run has made: ledger content and policy weights."""
     from selfplay.summary import digest as digest_of
 
+    checked = None
+    if verify:
+        from selfplay.verifying import verify as verify_run
+
+        checked = verify_run(directory)
     found = digest_of(directory)
     if as_json:
-        print_json({"digest": found})
-    else:
-        say(found)
+        print_json({"digest": found, **(checked.as_dict() if checked else {})})
+        return
+    say(found)
+    if checked:
+        say(checked.words, err=True)

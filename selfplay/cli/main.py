@@ -27,7 +27,6 @@ from selfplay.cli.evaluate_command import evaluate
 from selfplay.cli.export_command import export
 from selfplay.cli.feedback_command import feedback
 from selfplay.cli.fork_command import fork
-from selfplay.cli.output import say
 from selfplay.cli.prompts_command import prompts
 from selfplay.cli.reference_command import reference
 from selfplay.cli.replay_command import replay

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from selfplay.core.errors import DataError
+from selfplay.core.errors import DataError, LedgerError
 from selfplay.core.types import (
     Comparison,
     Estimate,
@@ -30,6 +30,9 @@ from selfplay.core.types import (
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _ordered = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _sorted = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
@@ -83,6 +86,26 @@ def _extra(prompt: Prompt) -> str:
         ) from error
 
 
+def reads_rows(decode: Callable[P, T]) -> Callable[P, T]:
+    """A function that decodes what the ledger holds: what cannot be decoded was damaged.
+
+    The one place where a damaged value becomes an error of the program: a `LedgerError`.
+    """
+
+    @wraps(decode)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return decode(*args, **kwargs)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise LedgerError(
+                f"a value of the ledger cannot be read ({error}), so the file was damaged; "
+                "`selfplay digest --verify` says which rounds are whole. Restore it from a copy"
+            ) from error
+
+    return guarded
+
+
+@reads_rows
 def prompt_from(row: Sequence[Any], parents: Sequence[str]) -> Prompt:
     """The prompt of a row of `prompts`, from `id` on."""
     _, messages, task, answer, puzzle, extra, operator, model, seed, round_, policy, mark = row
@@ -116,11 +139,13 @@ def response_row(
     )
 
 
+@reads_rows
 def tokens_from(blob: bytes) -> NDArray[np.int32]:
     """Shape (T,): a writable copy."""
     return np.frombuffer(blob, "<i4").astype(np.int32)
 
 
+@reads_rows
 def response_from(row: Sequence[Any], text: str, token_ids: NDArray[np.int32]) -> Response:
     """The response of a row (logprobs, finish_reason), with its text and token ids."""
     blob, finish_reason = row
@@ -146,6 +171,7 @@ def _scores_json(scores: tuple[tuple[str, float], ...]) -> str:
     return canonical_json(dict(scores))
 
 
+@reads_rows
 def verdict_from(row: Sequence[Any]) -> Verdict:
     """The verdict of a row of `verdicts`, from `reward` on."""
     reward, reason, scores, violations = row
@@ -178,6 +204,7 @@ def estimate_row(composed: int, position: int, estimate: Estimate) -> tuple[Any,
     )
 
 
+@reads_rows
 def estimate_from(row: Sequence[Any]) -> Estimate:
     """The estimate of a row of `estimates`, from `prompt_id` on."""
     prompt_id, metric, value, *stamp = row

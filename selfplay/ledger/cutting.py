@@ -45,6 +45,7 @@ _STATEMENTS = (
             "reviews",
             "endings",
             "policies",
+            "seals",
         )
     ),
 )

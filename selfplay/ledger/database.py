@@ -57,7 +57,10 @@ _MEANINGS: dict[int, tuple[type[SelfplayError], str]] = {
     ),
     sqlite3.SQLITE_BUSY: (
         LedgerError,
-        f"another process is writing to it. {_KEPT}: wait for that process or stop it",
+        (
+            f"another process is writing to it. {_KEPT}: wait for that process or stop it. Where "
+            "there is none, its file system gives no locks: put the run on a local disk"
+        ),
     ),
     sqlite3.SQLITE_CORRUPT: (
         LedgerError,
@@ -83,12 +86,42 @@ _MEANINGS: dict[int, tuple[type[SelfplayError], str]] = {
 }
 
 
+_NO_LOCKS = (
+    LedgerError,
+    (
+        "its file system gives no locks or no shared memory, which a ledger needs: put the run "
+        "directory on a local disk, or have the network file system mounted with locks"
+    ),
+)
+_EXTENDED: dict[int, tuple[type[SelfplayError], str]] = dict.fromkeys(
+    (
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOLFS,
+        sqlite3.SQLITE_IOERR_LOCK,
+        sqlite3.SQLITE_IOERR_UNLOCK,
+        sqlite3.SQLITE_IOERR_RDLOCK,
+        sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+        sqlite3.SQLITE_IOERR_SHMLOCK,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+    ),
+    _NO_LOCKS,
+)
+"""Codes that say more than their last eight bits."""
+_NOT_TEXT = "Could not decode to UTF-8"
+"""How Python's sqlite3 begins to say, without a code, that a text is none."""
+
+
 def explain(error: sqlite3.Error, path: Path) -> SelfplayError | None:
     """The error in the program's vocabulary; None when SQLite was merely misused."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code not in _MEANINGS:
+    code = getattr(error, "sqlite_errorcode", 0) or 0
+    if str(error).startswith(_NOT_TEXT):
+        code = sqlite3.SQLITE_CORRUPT
+    found = _EXTENDED.get(code) or _MEANINGS.get(code & 0xFF)
+    if found is None:
         return None
-    kind, meaning = _MEANINGS[code]
+    kind, meaning = found
     return kind(f"{path}: {meaning} ({error})")
 
 

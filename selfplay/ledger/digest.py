@@ -12,7 +12,7 @@ import hashlib
 
 from selfplay.ledger.database import Database
 
-LEFT_OUT: frozenset[str] = frozenset({"costs", "usages"})
+LEFT_OUT: frozenset[str] = frozenset({"costs", "usages", "seals"})
 """Tables of which the digest says nothing."""
 
 QUERIES: dict[str, str] = {

@@ -28,10 +28,10 @@ from selfplay.core.types import (
     Rejection,
     Verdict,
 )
-from selfplay.ledger import cutting, journal, pool, reviews, versions
+from selfplay.ledger import cutting, journal, pool, reviews, seals, versions
 from selfplay.ledger import groups as groups_
-from selfplay.ledger.codec import canonical_json
-from selfplay.ledger.database import Database
+from selfplay.ledger.codec import canonical_json, reads_rows
+from selfplay.ledger.database import QUICK_CHECK_BYTES, Database
 from selfplay.ledger.digest import digest
 from selfplay.ledger.entries import (
     AlarmEntry,
@@ -49,6 +49,9 @@ from selfplay.ledger.entries import (
 from selfplay.ledger.groups import Decode
 from selfplay.ledger.recent import Recent
 
+LAST_CHECKED = 8
+"""Rounds of a large ledger that are checked before it is played on; others when they are read."""
+
 
 class Ledger:
     """An open ledger. A context manager that closes itself.
@@ -64,6 +67,7 @@ class Ledger:
     def __init__(self, database: Database, recent: Recent) -> None:
         self._database = database
         self._recent = recent
+        self._checked: set[int] = set()
 
     @classmethod
     def create(
@@ -135,8 +139,8 @@ class Ledger:
     @property
     def fork(self) -> dict[str, Any] | None:
         """What the run was forked from: `parent`, `round`, `digest`; None where it was not."""
-        rows = self._database.rows("SELECT value FROM run WHERE key = 'fork'")
-        return dict(json.loads(rows[0][0])) if rows else None
+        known = self._database.rows("SELECT 1 FROM run WHERE key = 'fork'")
+        return self._run("fork") if known else None
 
     @property
     def scales(self) -> dict[str, tuple[float, float]]:
@@ -164,6 +168,32 @@ class Ledger:
                 "UPDATE run SET value = ? WHERE key = 'settings'", [(canonical_json(settings),)]
             )
 
+    def sealed(self) -> list[int]:
+        """The rounds that can be checked: those recorded since releases seal them."""
+        return seals.sealed(self._database)
+
+    def check_seals(self, rounds: Iterable[int] | None = None) -> None:
+        """Checks, once, that rounds are what was recorded; unsealed ones are passed over.
+
+        Args:
+            rounds: which; None: all of a small file, the last ones of a large one.
+
+        Raises:
+            LedgerError: the file was damaged; says which parts of which round.
+        """
+        if rounds is None:
+            small = self._database.path.stat().st_size <= QUICK_CHECK_BYTES
+            rounds = self.sealed()[0 if small else -LAST_CHECKED :]
+        for t in rounds:
+            if t not in self._checked and (parts := seals.broken(self._database, t)):
+                raise LedgerError(
+                    f"{self._database.path}: round {t} is not what was recorded (its "
+                    f"{', '.join(parts)} differ), so the disk or a copy has damaged the file. "
+                    "Restore it from a copy"
+                    + (f", or go on from the round before with `fork --round {t - 1}`" if t else "")
+                )
+            self._checked.add(t)
+
     def digest(self) -> str:
         """64 hex digits that depend on all that the run has made; see `selfplay.ledger.digest`."""
         return digest(self._database)
@@ -186,6 +216,8 @@ class Ledger:
     def commit(self, t: int, stage: str) -> Iterator[StageRecord]:
         """The block's writes, the stage's row and its metrics in one transaction.
 
+        The stage `record` seals its round.
+
         Raises:
             LedgerError: the stage was done before.
         """
@@ -198,6 +230,8 @@ class Ledger:
             record = StageRecord(t, stage)
             yield record
             journal.add_stage(self._database, record)
+            if stage == "record":
+                seals.seal(self._database, t)
 
     def stage_done(self, t: int, stage: str) -> bool:
         """Whether the stage was committed."""
@@ -396,8 +430,10 @@ class Ledger:
         """The groups in position order, with verdicts where they are judged.
 
         Raises:
-            LedgerError: there are texts to derive from token ids, and `decode` is not set.
+            LedgerError: there are texts to derive from token ids, and `decode` is not set; or the
+                round's rows are not those that were recorded.
         """
+        self.check_seals([t])
         known = self._recent.groups(t, label)
         if known is None:
             known = groups_.groups(self._database, t, label, self.decode)
@@ -462,7 +498,12 @@ class Ledger:
         t: int,
     ) -> None:
         """Notes an event in the life of a rubric version; one version may have several."""
-        versions.add_rubric(self._database, RubricEntry(version, parent, text, status, reason, t))
+        entry = RubricEntry(version, parent, text, status, reason, t)
+        with self.transaction():
+            self.check_seals([t])
+            versions.add_rubric(self._database, entry)
+            # A command may add to a round that is recorded.
+            seals.seal_again(self._database, t, "rubrics")
 
     def rubrics(self) -> list[RubricEntry]:
         """All events of all rubric versions, in order."""
@@ -517,6 +558,7 @@ class Ledger:
     def _count(self, query: str, *values: Any) -> int:
         return int(self._database.rows(query, *values)[0][0])
 
+    @reads_rows
     def _run(self, key: str) -> dict[str, Any]:
         value = self._database.rows("SELECT value FROM run WHERE key = ?", key)[0][0]
         return dict(json.loads(value))

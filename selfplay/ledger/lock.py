@@ -2,6 +2,7 @@
 
 The system releases the lock when its process ends, however it ends; the file stays and names the
 last holder. The lock binds on local disks and on network file systems that implement flock(2).
+Where it cannot be had, nothing is played: two processes could then write one ledger.
 
 Somebody may remove the file while it is held, and whoever came next would lock another one of its
 name. So the directory itself is locked as well, where the system can do that, and a file that is no
@@ -15,6 +16,7 @@ import json
 import os
 import socket
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -34,7 +36,7 @@ class RunLock:
 
     Raises:
         LedgerError: on entry, another process owns it.
-        ResourceError: on entry, the directory cannot be written.
+        ResourceError: on entry, the directory cannot be written, or its file system has no locks.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -61,10 +63,8 @@ class RunLock:
                 f"the run {self._directory} is in use by {name}; wait for that process, stop it, "
                 "or choose another run directory"
             )
-        file.truncate(0)
-        file.write(json.dumps(_self_description()))
-        file.flush()
         self._file = file
+        _describe(file)
         return self
 
     def __exit__(
@@ -74,7 +74,8 @@ class RunLock:
         trace: TracebackType | None,
     ) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what a full disk did not take of the holder's name
+                self._file.close()
             self._file = None
         if self._folder is not None:
             os.close(self._folder)
@@ -82,7 +83,7 @@ class RunLock:
 
 
 def holder(directory: Path) -> str | None:
-    """Who owns the run now, in words; None when no live process does."""
+    """Who owns the run now, in words; None when no live process does, or nobody can tell."""
     try:
         folder = os.open(directory, os.O_RDONLY)
     except OSError:
@@ -92,6 +93,8 @@ def holder(directory: Path) -> str | None:
             return _holder(file, folder)
     except FileNotFoundError:
         return None if _try(folder, fcntl.LOCK_SH, if_possible=True) else LOST
+    except (OSError, ResourceError):
+        return None
     finally:
         os.close(folder)
 
@@ -129,10 +132,23 @@ def _try(descriptor: int, kind: int, *, if_possible: bool = False) -> bool:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:
+    except OSError as error:
         if not if_possible:
-            raise
+            raise ResourceError(
+                f"the file system of the run directory gives no locks ({error.strerror}), so "
+                "nothing keeps two processes from playing one run: choose a run directory on a "
+                "local disk, or have the network file system mounted with locks (NFS: without "
+                "nolock or local_lock)"
+            ) from error
     return True
+
+
+def _describe(file: IO[str]) -> None:
+    """Writes who holds the lock; a full disk may have no room for it, which harms nobody."""
+    with suppress(OSError):
+        file.truncate(0)
+        file.write(json.dumps(_self_description()))
+        file.flush()
 
 
 def _self_description() -> dict[str, str | int]:
@@ -145,6 +161,6 @@ def _read(file: IO[str]) -> str:
     try:
         found = json.loads(file.read())
         return f"process {found['pid']} on {found['host']} since {found['since']}"
-    except (json.JSONDecodeError, KeyError):
-        # The holder has the lock and has not written its name yet.
-        return "a process that is just starting"
+    except (OSError, ValueError, KeyError, TypeError):
+        # The holder has the lock and has not written its name, or something else wrote here.
+        return "a process that has not said its name"

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
-from selfplay.ledger.codec import canonical_json
+from selfplay.ledger.codec import canonical_json, reads_rows
 from selfplay.ledger.database import Database
 from selfplay.ledger.entries import AlarmEntry, AnchorEntry, ReviewEntry
 
@@ -43,6 +43,7 @@ def add_alarms(database: Database, entries: Sequence[AlarmEntry]) -> None:
         )
 
 
+@reads_rows
 def alarms(database: Database) -> list[AlarmEntry]:
     """All alarms, oldest first."""
     rows = database.rows(
@@ -62,6 +63,7 @@ def add_review(database: Database, entry: ReviewEntry) -> None:
         database.write("INSERT INTO reviews VALUES (?,?,?,?,?,?,?)", [(*entry[:-1], decision)])
 
 
+@reads_rows
 def reviews(database: Database) -> list[ReviewEntry]:
     """All reviews, oldest first."""
     rows = database.rows(

@@ -238,7 +238,16 @@ CREATE INDEX metrics_by_name ON metrics (name, round, value);
 CREATE INDEX costs_by_role ON costs (role, round, seconds);
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+_VERSION_5 = """
+CREATE TABLE seals (
+    round INTEGER NOT NULL,
+    part TEXT NOT NULL,                 -- a name of `seals.PARTS`
+    sha256 TEXT NOT NULL,               -- of its rows when the round was recorded
+    PRIMARY KEY (round, part)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from selfplay.events import Event, StageDone
 from selfplay.ledger import Ledger
 from selfplay.paths import TRACKING
+from selfplay.policies import writing
 from selfplay.tracking.trackers import Log, Tracker
 
 MARKS = "marks.json"
@@ -38,7 +39,8 @@ class Tracked:
         self._place = directory / TRACKING
         self._id, self._next = self._marks()
         for name, tracker in trackers.items():
-            self._place.mkdir(exist_ok=True)
+            with writing(self._place):
+                self._place.mkdir(exist_ok=True)
             begin = self._next.get(name, 0)
             called = directory.resolve().name
             tracker.open(Log(self._id, called, self._place, ledger.settings, begin))
@@ -73,16 +75,18 @@ class Tracked:
             return
         self._next[name] = t + 1
         draft = self._place / f"{MARKS}.partial"
-        draft.write_text(json.dumps({"id": self._id, "next": self._next}))
-        draft.replace(self._place / MARKS)
+        with writing(draft):
+            draft.write_text(json.dumps({"id": self._id, "next": self._next}))
+            draft.replace(self._place / MARKS)
 
     def _marks(self) -> tuple[str, dict[str, int]]:
         """The log's id and the first round that each tracker lacks."""
-        path = self._place / MARKS
-        if not path.is_file():
+        try:
+            found = json.loads((self._place / MARKS).read_text())
+            return str(found["id"]), {str(name): int(t) for name, t in found["next"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            # None yet, or a damaged one: the trackers get a log of their own from the beginning.
             return uuid.uuid4().hex[:12], {}
-        found = json.loads(path.read_text())
-        return found["id"], found["next"]
 
     def _recorded(self) -> int:
         """Rounds that are recorded, round 0 included."""

@@ -73,7 +73,7 @@ def test_a_directory_that_was_never_run_has_no_holder(tmp_path: Path) -> None:
 def test_a_holder_that_has_not_written_its_name_is_starting(tmp_path: Path) -> None:
     with RunLock(tmp_path):
         (tmp_path / "lock").write_text("")
-        assert holder(tmp_path) == "a process that is just starting"
+        assert holder(tmp_path) == "a process that has not said its name"
 
 
 def test_a_missing_directory_is_an_error(tmp_path: Path) -> None:
