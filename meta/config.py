@@ -215,6 +215,11 @@ class MetaConfig:
     """Judges that a response has to pass, all of them (CGPO's mixture of judges)."""
     rubric: str = ""
     """The first rubric: a YAML file, or the name of one that ships (`surface`); empty for none."""
+    keep_replies: bool = True
+    """Whether what judging models write is kept with their verdicts, compressed: reviewers are
+    shown it, and `selfplay prompts show --replies` prints it."""
+    reply_limit: int = 20_000
+    """Characters of each reply that are kept; a reviewer learns nothing from one that is cut."""
     verify: VerifierOptions = field(default_factory=VerifierOptions)
     """How held-out tasks are verified, whatever the reward is."""
     trusted: Any = component("verifier", JUDGES)
@@ -239,4 +244,5 @@ class MetaConfig:
             "none",
         )
         require(self.repeats >= 1, f"{where}.repeats", "1 or more", self.repeats)
+        require(self.reply_limit >= 1, f"{where}.reply_limit", "1 or more", self.reply_limit)
         check_labels(self.constraints, f"{where}.constraints")

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 
 from meta.config import MetaConfig, TaskJudges
-from meta.judges import Judge, fingerprint_of, judging_fingerprint
-from meta.judges.by_cluster import Embed, Membership
+from meta.judges import Judge, covers, fingerprint_of, judging_fingerprint
+from meta.judges.by_cluster import Embed, Membership, explained
 from meta.judges.verifier import Verifier
 from meta.panel import Panel, built
 from meta.reviewers.rationales import rationales
@@ -117,15 +117,12 @@ class Meta:
         return self._embedders.setdefault(name, Embedder(name)).embed
 
     def explain(self, groups: Sequence[Group]) -> Sequence[Sequence[str]]:
-        """For each response, why the judge of the reward scores it so; empty where it cannot say.
+        """For each response, why the judge of the reward scored it so; empty where it cannot say.
 
-        Raises:
-            EndpointError: the judge's server answers nothing at all.
+        Args:
+            groups: judged under the rubric in force, with the verdicts' replies.
         """
-        judge = self._acquainted(self._built(self._config.judge, self._rubric))
-        if hasattr(judge, "explain"):
-            return rationales(judge.explain(groups))
-        return [[""] * len(group.responses) for group in groups]
+        return rationales(explained(self._built(self._config.judge, self._rubric), groups))
 
     def by_rubric(self, prompts: Sequence[Prompt]) -> list[bool]:
         """Whether a prompt's reward comes from `meta.judge`, whose rubric is reviewed."""
@@ -195,6 +192,10 @@ class TrustedJudge:
     def scale(self) -> tuple[float, float]:
         """Lowest and highest reward."""
         return self.judging.scale
+
+    def covers(self, prompt: Prompt) -> bool:
+        """Whether it can score responses to a prompt at all: a verifier needs a right answer."""
+        return covers(self.judging, prompt)
 
     def judge(self, groups: Sequence[Group]) -> list[tuple[Verdict, ...]]:
         """One verdict for each response, in order."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import TypeAlias
 
@@ -162,15 +163,16 @@ class Panel:
 def together(repeats: Sequence[Verdict]) -> Verdict:
     """The mean of repeated verdicts, each kept among the scores; missing where all of them are."""
     known = {k: verdict for k, verdict in enumerate(repeats) if verdict.reward is not None}
+    replies = tuple(reply for verdict in repeats for reply in verdict.replies)
     if not known:
-        return repeats[0]
+        return replace(repeats[0], replies=replies)
     rewards = {k: float(verdict.reward or 0.0) for k, verdict in known.items()}
     scores = {
         name: fmean(v.scores[name] for v in known.values() if name in v.scores)
         for name in dict.fromkeys(name for v in known.values() for name in v.scores)
     }
     scores |= {f"{JUDGEMENT}{k}": reward for k, reward in rewards.items()}
-    return Verdict(fmean(rewards.values()), scores=scores)
+    return Verdict(fmean(rewards.values()), scores=scores, replies=replies)
 
 
 def settled(reward: Verdict, parts: Sequence[tuple[Constraint, Verdict]]) -> Verdict:
@@ -185,4 +187,5 @@ def settled(reward: Verdict, parts: Sequence[tuple[Constraint, Verdict]]) -> Ver
         "; ".join(reasons),
         {**reward.scores, **scores},
         violations,
+        (*reward.replies, *(reply for _, verdict in parts for reply in verdict.replies)),
     )

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TypeAlias, cast
 
 from meta.anchors import Anchor, AnchorSet, Origin, anchors_from_groups, suspects_from_groups
-from meta.meta import Meta
+from meta.meta import Meta, TrustedJudge
 from meta.monitors.alarms import Alarm
+from selfplay.core.errors import ConfigError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Prompt, Sampling
 from selfplay.events import Listener, Progress
@@ -84,15 +85,32 @@ class Anchoring:
         """The anchors that the run begins with."""
 
         def ask(prompts: int, samples: int) -> list[Group]:
-            ids = self._ledger.ids_made_by("original")
-            order = self._seed.at(t, ANCHORS).numpy().permutation(len(ids))
-            asked = self._ledger.prompts([ids[i] for i in sorted(order[:prompts].tolist())])
+            asked = self._drawn(t, meta.trusted, prompts)
+            if not asked:
+                raise ConfigError(
+                    f"meta.trusted: '{meta.trusted.name}' can score answers to none of the prompts "
+                    "(they have no right answer), so there would be no anchors. Choose another "
+                    "trusted judge, or meta.review.anchors of your own"
+                )
             for progress in self._answered(t, ANCHORS, meta, asked, samples):
                 listener(progress)
             return self._ledger.groups(t, ANCHORS)
 
         found: list[Anchor] = meta.config.review.anchors.build(meta.trusted.name, ask)
         return found
+
+    def _drawn(self, t: int, trusted: TrustedJudge, count: int) -> list[Prompt]:
+        """Up to `count` originals that the trusted judge can score, in their order."""
+        ids = self._ledger.ids_made_by("original")
+        order = self._seed.at(t, ANCHORS).numpy().permutation(len(ids)).tolist()
+        found: dict[int, Prompt] = {}
+        for start in range(0, len(order), count):
+            places = order[start : start + count]
+            prompts = self._ledger.prompts([ids[i] for i in places])
+            found |= {i: p for i, p in zip(places, prompts, strict=True) if trusted.covers(p)}
+            if len(found) >= count:
+                break
+        return [found[i] for i in sorted(list(found)[:count])]
 
     def ask_again(self, t: int, meta: Meta, alarms: Sequence[Alarm]) -> Iterator[Progress]:
         """The trusted judge scores what alarms point at, and new answers to the anchors' prompts.
@@ -104,6 +122,7 @@ class Anchoring:
         train = self._ledger.groups(t, TRAIN)
         yield from self.judged_again(t, SUSPECT, meta, [train[p] for p in sorted(places)])
         known = list({a.prompt.id: a.prompt for a in read_anchors(self._ledger).anchors}.values())
+        known = [prompt for prompt in known if meta.trusted.covers(prompt)]
         prompts = [prompt for prompt, fit in zip(known, self._fits(known), strict=True) if fit]
         order = self._seed.at(t, FRESH).numpy().permutation(len(prompts))
         chosen = sorted(order[: meta.config.review.fresh].tolist())

@@ -133,6 +133,7 @@ def open_game(loaded: Loaded[RunConfig], directory: Path) -> Iterator[Game]:
         elif ledger.settings != loaded.as_dict():
             ledger.amend_settings(loaded.as_dict())
         ledger.decode = solver.decode
+        ledger.reply_limit = config.meta.reply_limit if config.meta.keep_replies else 0
         yield seat(config, material, meta, solver, ledger, directory, Clock(ledger, began))
 
 

@@ -44,6 +44,7 @@ from selfplay.statistics import (
     verdict_metrics,
 )
 from selfplay.stopping.concluding import Concluding
+from selfplay.unanswered import remedy
 from solver.learning.errors import NotFiniteError
 from solver.solver import Solver
 
@@ -194,7 +195,7 @@ def score(game: Game, t: int) -> Iterator[Progress]:
         raise PausedError(
             f"{missing:.0%} of round {t}'s verdicts are missing, more than max_missing="
             f"{game.config.max_missing:.0%}; most often: {commonest_reason(groups)}. The responses "
-            "are kept: mend the judge or raise max_missing, then run the same command again"
+            f"are kept: {remedy(groups)} or raise max_missing, then run the same command again"
         )
 
 

@@ -117,7 +117,7 @@ class Heartbeat:
             self._write()
 
     def _write(self) -> None:
-        """Writes where that is possible: a full disk is the run's to tell of, at its next commit."""
+        """Writes if it can: a full disk is the run's to tell of, at its next commit."""
         draft = self._path.with_suffix(".partial")
         with suppress(OSError):
             draft.write_text(json.dumps(asdict(self._present())))

@@ -204,7 +204,7 @@ class Reviewing:
     def _audited(self, t: int, meta: Meta) -> Iterator[Progress]:
         """The trusted judge scores the responses to some of the round's prompts."""
         if self._audit:
-            train = self._ledger.groups(t, TRAIN)
+            train = [g for g in self._ledger.groups(t, TRAIN) if meta.trusted.covers(g.prompt)]
             order = self._seed.at(t, AUDIT).numpy().permutation(len(train))
             chosen = [train[p] for p in sorted(order[: self._audit].tolist())]
             yield from self._anchoring.judged_again(t, AUDIT, meta, chosen)
@@ -300,8 +300,8 @@ class Reviewing:
     def propose(self, t: int, meta: Meta, alarms: Sequence[Alarm]) -> Candidate:
         """A candidate or None, from what each cluster's anchors and responses say of its rubric."""
         anchors = self._anchors(meta, "propose").anchors
-        if not anchors:
-            return Candidate(None, "there are no anchors", 0)
+        if not anchors and self._options.adopt == "gate":
+            return Candidate(None, "there are no anchors for the gate to decide by", 0)
         names = meta.clusters_of([anchor.prompt for anchor in anchors])
         trained = [group.prompt for group in self._ledger.groups(t, TRAIN)]
         asked, judged = meta.clusters_of(trained), meta.by_rubric(trained)
@@ -333,7 +333,7 @@ class Reviewing:
         alarms: Sequence[Alarm],
     ) -> Evidence:
         """What a reviewer is shown of one cluster; `own`: positions of its training groups."""
-        train, places = self._ledger.groups(t, TRAIN), suspected(alarms)
+        train, places = self._ledger.with_replies(t, TRAIN), suspected(alarms)
         return Evidence(
             rubric=present(meta).rubric_of(cluster),
             anchors=anchors,

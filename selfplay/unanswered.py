@@ -21,6 +21,13 @@ def share_unanswered(groups: list[Group]) -> float:
     return len(silent) / len(verdicts) if verdicts else 0.0
 
 
+def remedy(groups: list[Group]) -> str:
+    """What to do about the verdicts that are missing, by the commonest reason."""
+    if "cut off" in commonest_reason(groups):
+        return "raise max_new_tokens of the judge, or `reasoning` where it thinks first,"
+    return "mend the judge"
+
+
 def refuse_silence(ledger: Ledger, t: int, label: str, max_missing: float) -> None:
     """Pauses the run where too much under (t, label) is unanswered; it is then judged anew.
 
@@ -34,6 +41,6 @@ def refuse_silence(ledger: Ledger, t: int, label: str, max_missing: float) -> No
         raise PausedError(
             f"{share:.0%} of the verdicts of round {t}'s '{label}' are missing since the judge's "
             f"model did not reply, more than max_missing={max_missing:.0%}; most often: "
-            f"{commonest_reason(groups)}. Everything else is kept: mend the judge or raise "
+            f"{commonest_reason(groups)}. Everything else is kept: {remedy(groups)} or raise "
             "max_missing, then run the same command again"
         )

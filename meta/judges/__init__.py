@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, Protocol
 
-from selfplay.core.types import Group, Verdict
+from selfplay.core.types import Group, Prompt, Verdict
 
 
 class Named(Protocol):
@@ -29,6 +29,9 @@ class Judge(Protocol):
 
     A judge whose verdicts cost time or money, such as a language model's, has an attribute `costs`
     that is true: what it says is recorded as it is said.
+
+    A judge that can say nothing of some prompts, such as a verifier of those without a right
+    answer, has a method `covers(prompt)`.
 
     A judge that may ask the live policy has a method `meet(live)`, which a run calls with the
     policy's text model before anything is judged.
@@ -53,6 +56,11 @@ class Judge(Protocol):
 def costs(judge: Judge) -> bool:
     """Whether the judge's verdicts cost time or money."""
     return bool(getattr(judge, "costs", False))
+
+
+def covers(judge: Judge, prompt: Prompt) -> bool:
+    """Whether the judge can score responses to the prompt at all."""
+    return bool(judge.covers(prompt)) if hasattr(judge, "covers") else True
 
 
 def judging_fingerprint(name: str, options: Any, rubric: Named | None, content: str = "") -> str:

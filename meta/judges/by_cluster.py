@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meta.judges import Judge, costs
-from meta.judges.rubric_llm import Explained
+from meta.judging.reading import Reading
 from meta.rubric import Rubric
 from meta.rubric_set import RubricSet
 from selfplay.core.text import TextModel
@@ -86,9 +86,9 @@ class ByCluster:
         """One verdict for each response, in order."""
         return self._dealt(groups, lambda judge, own: judge.judge(own, repeat))
 
-    def explain(self, groups: Sequence[Group], repeat: int = 0) -> list[tuple[Explained, ...]]:
-        """As `judge`, with what the judges wrote; nothing where they are no language models."""
-        return self._dealt(groups, lambda judge, own: explained(judge, own, repeat))
+    def explain(self, groups: Sequence[Group]) -> list[tuple[tuple[Reading, ...], ...]]:
+        """What the judges wrote of each response; nothing where they are no language models."""
+        return self._dealt(groups, explained)
 
     @property
     def _all(self) -> tuple[Judge, ...]:
@@ -112,9 +112,11 @@ class ByCluster:
         return [found[i] for i in range(len(groups))]
 
 
-def explained(judge: Judge, groups: Sequence[Group], repeat: int) -> list[tuple[Explained, ...]]:
-    """The judge's verdicts, with what it wrote where it is a language model."""
+def explained(judge: Judge, groups: Sequence[Group]) -> list[tuple[tuple[Reading, ...], ...]]:
+    """What the judge wrote of each response, out of the verdicts' replies; nothing where it is no
+    language model that gives rationales.
+    """
     if hasattr(judge, "explain"):
-        rows: list[tuple[Explained, ...]] = judge.explain(groups, repeat)
+        rows: list[tuple[tuple[Reading, ...], ...]] = judge.explain(groups)
         return rows
-    return [tuple(map(Explained, row)) for row in judge.judge(groups, repeat)]
+    return [((),) * len(group.responses) for group in groups]

@@ -22,7 +22,7 @@ few opponents a reward depends on which ones were drawn.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from statistics import fmean
 
@@ -70,6 +70,8 @@ class Outcome:
     """How much likelier than even the model finds the first place, over both orders."""
     principle: str = ""
     """Id of the principle that decided, where one did."""
+    replies: tuple[str, ...] = field(default=(), compare=False)
+    """What the model thought, where it was let think."""
 
     @property
     def reversed(self) -> Outcome:
@@ -108,6 +110,10 @@ class Pairwise(ByProbability):
         if self._constitution is None:
             return super().content
         return f"{super().content} {self._constitution.fingerprint}"
+
+    def covers(self, prompt: Prompt) -> bool:
+        """Whether there is a reference, where that is the opponent."""
+        return prompt.answer is not None or self._options.against != REFERENCE
 
     def judge(self, groups: Sequence[Group], repeat: int = 0) -> list[tuple[Verdict, ...]]:
         """Verdicts with `win/j` against each opponent j.
@@ -223,7 +229,8 @@ def outcome(there: Masses | str, back: Masses | str) -> Outcome | str:
     if isinstance(there, str) or isinstance(back, str):
         return there if isinstance(there, str) else str(back)
     first, swapped = float(there.shares[0]), float(back.shares[0])
-    return Outcome((first + (1.0 - swapped)) / 2, (first + swapped) / 2 - 0.5)
+    replies = tuple(found.thoughts for found in (there, back) if found.thoughts)
+    return Outcome((first + (1.0 - swapped)) / 2, (first + swapped) / 2 - 0.5, replies=replies)
 
 
 def _verdict(view: Mapping[str, Outcome | str], nothing: str) -> Verdict:
@@ -234,4 +241,5 @@ def _verdict(view: Mapping[str, Outcome | str], nothing: str) -> Verdict:
         return Verdict.missing(reasons[0] if reasons else nothing)
     scores = {f"{WIN}{name}": ended.probability for name, ended in known.items()}
     lean = fmean(ended.lean for ended in known.values())
-    return Verdict(fmean(scores.values()), scores={**scores, "lean": lean})
+    replies = tuple(reply for ended in known.values() for reply in ended.replies)
+    return Verdict(fmean(scores.values()), scores={**scores, "lean": lean}, replies=replies)

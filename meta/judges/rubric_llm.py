@@ -7,7 +7,7 @@ the model is asked several times at a temperature and the readable replies are a
 how a policy judges itself (self-rewarding language models, arXiv 2401.10020).
 
 What was clamped or superfluous in the replies is counted among the verdict's scores, under `NOTE`.
-The rationales are in `explain`, which asks as `judge` does.
+The replies stand with the verdicts, word by word; `explain` reads the rationales out of them.
 
 A server is asked for replies of the rubric's JSON schema. One that refuses that is asked without
 (`selfplay.core.models.dialect`); the reading is as strict in either case.
@@ -24,7 +24,7 @@ from meta.judges.rubric_checks import RubricChecks
 from meta.judging.asking import Asked, by_group
 from meta.judging.grading import WORDING, request, response_format
 from meta.judging.quoting import NO_REFERENCE
-from meta.judging.reading import Reading, read_reply
+from meta.judging.reading import Reading, read_reply, read_text
 from meta.rubric import Rubric
 from meta.tables.judging import RubricLLMOptions
 from selfplay.core.components import NoOptions
@@ -36,15 +36,6 @@ from selfplay.core.types import Chat, Group, Prompt, Response, Sampling, Verdict
 NOTE = "note/"
 """Before what is counted of a response's replies, per reply: `clamped` and `extra` criteria; and
 the share of `unreadable` replies among the votes. Absent where it would be 0."""
-
-
-@dataclass(frozen=True)
-class Explained:
-    """A verdict with what the judging model wrote."""
-
-    verdict: Verdict
-    votes: tuple[Reading, ...] = ()
-    """The readable replies."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +87,10 @@ class RubricLLM:
         """Names the wording, and the model's weights where they lie in a directory."""
         return f"{WORDING} {self._asked.content}"
 
+    def covers(self, prompt: Prompt) -> bool:
+        """Whether there is a reference, where one is shown."""
+        return prompt.answer is not None or not self._options.reference
+
     def meet(self, live: ScoringModel) -> None:
         """Makes the live policy known, should it be the judging model."""
         self._asked.meet(live)
@@ -107,24 +102,34 @@ class RubricLLM:
             EndpointError: the model's server refuses the key, model or address.
             PausedError: the model's `max_money` is spent.
         """
-        rows = self.explain(groups, repeat)
-        return [tuple(explained.verdict for explained in row) for row in rows]
-
-    def explain(self, groups: Sequence[Group], repeat: int = 0) -> list[tuple[Explained, ...]]:
-        """Verdicts as `judge` gives them, with the rationales."""
         questions = list(self._questions(groups))
         chats = [q.chat for q in questions if isinstance(q, Question) and self._criteria]
         seed = Seed(0, (self.name, repeat))
         replies = iter(self._asked.replies(chats, self._sampling, seed) if chats else [])
-        found = []
+        found: list[Verdict] = []
         for question in questions:
             if isinstance(question, str):
-                found.append(Explained(Verdict.missing(question)))
+                found.append(Verdict.missing(question))
             elif not self._criteria:
-                found.append(Explained(self._verdict(question, [], [])))
+                found.append(self._verdict(question, [], []))
             else:
-                found.append(self._explained(question, next(replies)))
+                found.append(self._judged(question, next(replies)))
         return by_group(groups, found)
+
+    def explain(self, groups: Sequence[Group]) -> list[tuple[tuple[Reading, ...], ...]]:
+        """For each response, what the readable ones of its verdict's replies say; asks nobody.
+
+        Args:
+            groups: judged under this rubric, with the verdicts' replies.
+        """
+        replies = [verdict.replies for group in groups for verdict in group.verdicts]
+        return by_group(groups, map(self._recalled, self._questions(groups), replies))
+
+    def _recalled(self, question: Question | str, replies: Sequence[str]) -> tuple[Reading, ...]:
+        if isinstance(question, str):
+            return ()
+        read = [read_text(reply, self._criteria, question.code) for reply in replies]
+        return tuple(reading for reading in read if isinstance(reading, Reading))
 
     def _form(self) -> Mapping[str, Any] | None:
         """What a server is asked to reply in."""
@@ -155,13 +160,14 @@ class RubricLLM:
         chat, code = request(self._criteria, prompt, response, plan=plan, reference=reference)
         return Question(chat, code, checked.scores)
 
-    def _explained(self, question: Question, replies: tuple[Response, ...] | str) -> Explained:
+    def _judged(self, question: Question, replies: tuple[Response, ...] | str) -> Verdict:
         if isinstance(replies, str):
-            return Explained(Verdict.missing(replies))
+            return Verdict.missing(replies)
         read = [read_reply(reply, self._criteria, question.code) for reply in replies]
         votes = tuple(reading for reading in read if isinstance(reading, Reading))
         reasons = [reading for reading in read if isinstance(reading, str)]
-        return Explained(self._verdict(question, votes, reasons), votes)
+        verdict = self._verdict(question, votes, reasons)
+        return replace(verdict, replies=tuple(reply.text for reply in replies))
 
     def _verdict(
         self, question: Question, votes: Sequence[Reading], reasons: Sequence[str]

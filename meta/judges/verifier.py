@@ -61,6 +61,10 @@ class Verifier:
             for group in groups
         ]
 
+    def covers(self, prompt: Prompt) -> bool:
+        """Whether there is a right answer."""
+        return prompt.puzzle is not None or prompt.answer is not None
+
     def final_answer(self, text: str) -> str | None:
         """The answer in a response, equal numbers written alike; None where there is none."""
         found = find_answer(text, self._options.extract, self._options.marker)

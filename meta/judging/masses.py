@@ -34,6 +34,8 @@ class Masses:
     """Shape (K,): probabilities that sum to 1."""
     mass: float
     """Probability of all candidates together."""
+    thoughts: str = ""
+    """What the model wrote before, where it was let think."""
 
 
 def masses(

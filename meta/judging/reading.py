@@ -51,9 +51,14 @@ def read_reply(response: Response, criteria: Sequence[Criterion], code: str) -> 
     """What the reply says, or why it says nothing."""
     if response.finish_reason == "length":
         return CUT_OFF
-    if not response.text.strip():
+    return read_text(response.text, criteria, code)
+
+
+def read_text(text: str, criteria: Sequence[Criterion], code: str) -> Reading | str:
+    """As `read_reply`, of a reply that was not cut off."""
+    if not text.strip():
         return EMPTY
-    found = last_object(response.text)
+    found = last_object(text)
     if found is None:
         return NO_OBJECT
     if found.get(CODE) != code:

@@ -9,6 +9,7 @@ verdict: the question has a reason in its place. Left out: several thoughts to o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from meta.judging.asking import Asked
 from meta.judging.masses import Masses
@@ -50,7 +51,11 @@ def after_thinking(
         if text
     ]
     found = iter(masses(further))
-    return [next(found) if text else reason for text, reason in thoughts]
+    return [_with(text, next(found)) if text else reason for text, reason in thoughts]
+
+
+def _with(thoughts: str, found: Masses | str) -> Masses | str:
+    return found if isinstance(found, str) else replace(found, thoughts=thoughts)
 
 
 def _thought(replies: tuple[Response, ...] | str) -> tuple[str, str]:

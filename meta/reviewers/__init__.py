@@ -50,7 +50,8 @@ class Evidence:
     past: tuple[PastEdit, ...] = ()
     """Oldest first."""
     explain: Explain | None = None
-    """Has the judge say why it scores as it does; None where it cannot."""
+    """Reads why the judge scored as it did out of the replies that stand with its verdicts; None
+    where it cannot."""
     max_tokens: int | None = None
     """What the review may take, in tokens of language models; None: as it is configured."""
     suspects: Sequence[tuple[int, int]] = ()

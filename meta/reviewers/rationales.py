@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from meta.judges.rubric_llm import Explained
+from meta.judging.reading import Reading
 
 
-def rationales(rows: Sequence[Sequence[Explained]]) -> tuple[tuple[str, ...], ...]:
+def rationales(rows: Sequence[Sequence[Sequence[Reading]]]) -> tuple[tuple[str, ...], ...]:
     """For each group, for each response, a line for each criterion and vote; the field of evidence.
 
     Args:
@@ -16,9 +16,9 @@ def rationales(rows: Sequence[Sequence[Explained]]) -> tuple[tuple[str, ...], ..
     return tuple(tuple(map(_written, row)) for row in rows)
 
 
-def _written(explained: Explained) -> str:
+def _written(votes: Sequence[Reading]) -> str:
     return "\n".join(
         f"{name} ({vote.values[name]:g}): {rationale}"
-        for vote in explained.votes
+        for vote in votes
         for name, rationale in vote.rationales.items()
     )

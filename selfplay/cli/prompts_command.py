@@ -31,12 +31,15 @@ def show(
     directory: Run,
     id_: Id,
     responses: Annotated[bool, typer.Option("--responses", help="The responses too.")] = False,
+    replies: Annotated[
+        bool, typer.Option("--replies", help="And what judging models wrote of them.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show all that is known of a prompt: text, birth, estimates, groups, responses."""
+    """Show all that is known of a prompt: text, birth, estimates, groups, responses, replies."""
     from selfplay.lineage import story
 
-    found = story(directory, id_, responses)
+    found = story(directory, id_, responses or replies, replies)
     if as_json:
         print_json(found.as_dict())
         return

@@ -112,6 +112,8 @@ def _show_answers(console: Console, group: Answered) -> None:
         reward = answer.verdict.reward if answer.verdict else None
         table.add_row(number(reward), plain(answer.text))
         table.add_row("", Text(visible(" · ".join(_remarks(answer))), style="dim"))
+        for reply in answer.verdict.replies if answer.verdict else ():
+            table.add_row("judge", plain(reply))
     console.print(table)
 
 

@@ -136,6 +136,9 @@ class Verdict:
     """Per-criterion scores."""
     violations: tuple[str, ...] = ()
     """Names of the constraints that the response breaks."""
+    replies: tuple[str, ...] = field(default=(), compare=False)
+    """What judging models wrote to come to it, word by word; no part of what it says, and read from
+    a ledger only where it is asked for (`Ledger.with_replies`)."""
 
     def __post_init__(self) -> None:
         if self.reward is None and not self.reason:

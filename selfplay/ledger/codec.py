@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -30,6 +31,8 @@ from selfplay.core.types import (
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -96,7 +99,7 @@ def reads_rows(decode: Callable[P, T]) -> Callable[P, T]:
     def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return decode(*args, **kwargs)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (*_UNREADABLE, zlib.error) as error:
             raise LedgerError(
                 f"a value of the ledger cannot be read ({error}), so the file was damaged; "
                 "`selfplay digest --verify` says which rounds are whole. Restore it from a copy"
@@ -181,6 +184,17 @@ def verdict_from(row: Sequence[Any]) -> Verdict:
         json.loads(scores) if scores else {},
         tuple(json.loads(violations)) if violations else (),
     )
+
+
+def deflated(text: str) -> bytes:
+    """A text, compressed; half a surrogate pair becomes a question mark."""
+    return zlib.compress(text.encode("utf-8", "replace"))
+
+
+@reads_rows
+def inflated(blob: bytes) -> str:
+    """What `deflated` was given."""
+    return zlib.decompress(blob).decode()
 
 
 def comparison_row(group_id: int, position: int, comparison: Comparison) -> tuple[Any, ...]:

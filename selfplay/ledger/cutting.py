@@ -24,7 +24,7 @@ _TALKED_OF = """
 _STATEMENTS = (
     *(
         f"DELETE FROM {table} WHERE group_id IN {_LATER_GROUPS}"  # noqa: S608 (our own names)
-        for table in ("comparisons", "verdicts", "responses")
+        for table in ("comparisons", "replies", "verdicts", "responses")
     ),
     "DELETE FROM groups WHERE round > ?",
     "DELETE FROM rejections WHERE round > ?",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from selfplay.core.types import Estimate, Prompt, Purpose, Verdict
@@ -159,8 +159,14 @@ def groups_of(database: Database, id_: str) -> list[GroupRow]:
     return [GroupRow(*row) for row in database.rows(_GROUPS, id_)]
 
 
-def answers(database: Database, group_id: int) -> list[AnswerRow]:
-    """The responses of one group with their verdicts."""
+def answers(database: Database, group_id: int, replies: bool = False) -> list[AnswerRow]:
+    """The responses of one group with their verdicts; these with the judging models' replies, where
+    they are wanted.
+    """
+    query = "SELECT position, reply FROM replies WHERE group_id = ? ORDER BY position, number"
+    written: dict[int, list[str]] = {}
+    for position, reply in database.rows(query, group_id) if replies else ():
+        written.setdefault(position, []).append(codec.inflated(reply))
     rows = database.rows(
         "SELECT r.text, r.token_ids, r.finish_reason, v.reward, v.reason, v.scores, v.violations "
         "FROM responses r LEFT JOIN verdicts v "
@@ -170,8 +176,15 @@ def answers(database: Database, group_id: int) -> list[AnswerRow]:
     )
     return [
         # A verdict's reason is text, empty where there is a reward; without a verdict it is NULL.
-        AnswerRow(text, ids, finish, None if row[1] is None else codec.verdict_from(row))
-        for text, ids, finish, *row in rows
+        AnswerRow(
+            text,
+            ids,
+            finish,
+            None
+            if row[1] is None
+            else replace(codec.verdict_from(row), replies=tuple(written.get(position, ()))),
+        )
+        for position, (text, ids, finish, *row) in enumerate(rows)
     ]
 
 

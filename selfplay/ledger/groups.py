@@ -108,6 +108,11 @@ def clear_verdicts(database: Database, t: int, label: str) -> None:
     chosen = [(t, label)]
     with database.transaction():
         database.write(
+            "DELETE FROM replies WHERE group_id IN "
+            "(SELECT id FROM groups WHERE round = ? AND label = ?)",
+            chosen,
+        )
+        database.write(
             "DELETE FROM verdicts WHERE group_id IN "
             "(SELECT id FROM groups WHERE round = ? AND label = ?)",
             chosen,
@@ -139,6 +144,28 @@ def _write_verdicts(
             for position, verdict in enumerate(verdicts)
         ),
     )
+    database.write(
+        "INSERT INTO replies VALUES (?,?,?,?)",
+        (
+            (id_, position, number, codec.deflated(reply))
+            for id_, _, verdicts in chunk
+            for position, verdict in enumerate(verdicts)
+            for number, reply in enumerate(verdict.replies)
+        ),
+    )
+
+
+def replies(database: Database, t: int, label: str) -> dict[tuple[int, int], tuple[str, ...]]:
+    """What judging models wrote, by the positions of group and response; in order."""
+    rows = database.rows(
+        "SELECT g.position, x.position, x.reply FROM groups g JOIN replies x ON x.group_id = g.id "
+        "WHERE g.round = ? AND g.label = ? ORDER BY g.position, x.position, x.number",
+        *(t, label),
+    )
+    return {
+        place: tuple(codec.inflated(reply) for *_, reply in members)
+        for place, members in groupby(rows, itemgetter(0, 1))
+    }
 
 
 def _sizes(database: Database, t: int, label: str, start: int, count: int) -> list[tuple[int, int]]:

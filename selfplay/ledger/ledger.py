@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -63,6 +63,8 @@ class Ledger:
 
     decode: Decode | None = None
     """Token ids to texts. Set by the game; without it, texts are stored next to the token ids."""
+    reply_limit: int = 0
+    """Characters of each of a judging model's replies that are kept; 0: none. Set by the game."""
 
     def __init__(self, database: Database, recent: Recent) -> None:
         self._database = database
@@ -466,10 +468,33 @@ class Ledger:
         verdicts: Sequence[Sequence[Verdict]],
         fingerprint: str,
     ) -> None:
-        """Judges the groups at `start`, `start` + 1, …, which were written unjudged."""
+        """Judges the groups at `start`, `start` + 1, …, which were written unjudged.
+
+        Of the judging models' replies as much is kept as `reply_limit` says.
+        """
+        kept = [[_cut(verdict, self.reply_limit) for verdict in row] for row in verdicts]
+        bare = [[_cut(verdict, 0) for verdict in row] for row in verdicts]
         with self.transaction():
-            groups_.add_verdicts(self._database, t, label, start, verdicts, fingerprint)
-            self._recent.keep_verdicts(t, label, start, verdicts, fingerprint)
+            groups_.add_verdicts(self._database, t, label, start, kept, fingerprint)
+            self._recent.keep_verdicts(t, label, start, bare, fingerprint)
+
+    def with_replies(self, t: int, label: str) -> list[Group]:
+        """The groups in position order, their verdicts with what judging models wrote.
+
+        Raises:
+            LedgerError: as `groups`.
+        """
+        replies = groups_.replies(self._database, t, label)
+        return [
+            replace(
+                group,
+                verdicts=tuple(
+                    replace(verdict, replies=replies.get((p, g), ()))
+                    for g, verdict in enumerate(group.verdicts)
+                ),
+            )
+            for p, group in enumerate(self.groups(t, label))
+        ]
 
     def clear_verdicts(self, t: int, label: str) -> None:
         """Makes the groups unjudged again; their comparisons go too, the responses stay."""
@@ -562,3 +587,10 @@ class Ledger:
     def _run(self, key: str) -> dict[str, Any]:
         value = self._database.rows("SELECT value FROM run WHERE key = ?", key)[0][0]
         return dict(json.loads(value))
+
+
+def _cut(verdict: Verdict, limit: int) -> Verdict:
+    """The verdict with so many characters of each reply; with none of them at 0."""
+    if not verdict.replies:
+        return verdict
+    return replace(verdict, replies=tuple(r[:limit] for r in verdict.replies if limit))

@@ -245,6 +245,14 @@ CREATE TABLE seals (
     sha256 TEXT NOT NULL,               -- of its rows when the round was recorded
     PRIMARY KEY (round, part)
 ) WITHOUT ROWID;
+CREATE TABLE replies (
+    group_id INTEGER NOT NULL,
+    position INTEGER NOT NULL,          -- of the response
+    number INTEGER NOT NULL,            -- of the reply, in the order of the verdict's
+    reply BLOB NOT NULL,                -- UTF-8, deflated
+    PRIMARY KEY (group_id, position, number),
+    FOREIGN KEY (group_id, position) REFERENCES verdicts (group_id, position)
+) WITHOUT ROWID;
 """
 
 MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)

@@ -53,6 +53,10 @@ PARTS: dict[str, str] = {
         "SELECT x.reward, x.reason, x.scores, x.violations "
         f"{_OF_GROUPS.format(table='verdicts')} {_IN_ORDER}"
     ),
+    "replies": (
+        "SELECT x.position, x.number, x.reply FROM groups g JOIN replies x ON x.group_id = g.id "
+        "WHERE g.round = ? ORDER BY g.label, g.position, x.position, x.number"
+    ),
     "comparisons": (
         "SELECT x.winner, x.loser, x.probability, x.judge "
         f"{_OF_GROUPS.format(table='comparisons')} {_IN_ORDER}"

@@ -25,7 +25,7 @@ class Answer:
     tokens: int
     finish_reason: str
     verdict: Verdict | None
-    """None until judged."""
+    """None until judged; with the judging models' replies where they were asked for."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,14 @@ class Story:
         }
 
 
-def story(directory: Path, id_: str, responses: bool = False) -> Story:
+def story(directory: Path, id_: str, responses: bool = False, replies: bool = False) -> Story:
     """What is known of a prompt.
 
     Args:
         directory: the run's.
         id_: the prompt's id or its first digits.
         responses: whether to read the responses too, which may load the run's tokenizer.
+        replies: whether to read, of these, what judging models wrote too.
 
     Raises:
         DataError: no prompt, or several, have an id that begins with `id_`.
@@ -99,16 +100,16 @@ def story(directory: Path, id_: str, responses: bool = False) -> Story:
             children=tuple(families.children(database, [whole]).get(whole, ())),
             rounds=tuple(families.rounds_of(database, whole)),
             estimates=tuple(families.estimates_of(database, whole)),
-            groups=_answered(database, directory, groups)
+            groups=_answered(database, directory, groups, replies)
             if responses
             else tuple(map(Answered, groups)),
         )
 
 
 def _answered(
-    database: Database, directory: Path, groups: Sequence[GroupRow]
+    database: Database, directory: Path, groups: Sequence[GroupRow], replies: bool
 ) -> tuple[Answered, ...]:
-    stored = [families.answers(database, group.id) for group in groups]
+    stored = [families.answers(database, group.id, replies) for group in groups]
     derived = [answer.token_ids for row in stored for answer in row if answer.text is None]
     ids = [codec.tokens_from(blob) for blob in derived]
     texts = iter(decoder(directory)(ids) if ids else ())

@@ -19,6 +19,7 @@ from selfplay.core.errors import ConfigError
 from selfplay.core.models.endpoint_options import EndpointOptions
 from selfplay.core.models.scripted import ScriptedModel
 from selfplay.core.models.table import MODELS
+from selfplay.core.types import Verdict
 from tests.meta.judged_groups import (
     JUDGED,
     MIXED,
@@ -103,10 +104,20 @@ def test_rationales_and_plan_can_be_asked_for_beside_the_verdict() -> None:
 
     with serving(replying(reply)) as served:
         judge = grader(served, plan=True)
-        ((explained,),) = judge.explain([group("a")])
-        assert ((explained.verdict,),) == tuple(judge.judge([group("a")]))
-    assert explained.votes[0].plan == "add"
-    assert explained.votes[0].rationales == {"clear": "because clear", "padded": "because padded"}
+        verdicts = judge.judge([group("a")])
+        asked = len(served.requests)
+        (((reading,),),) = judge.explain([group("a").judged(verdicts[0], "f")])
+        assert len(served.requests) == asked
+    assert reading.plan == "add"
+    assert reading.rationales == {"clear": "because clear", "padded": "because padded"}
+    assert json.loads(verdicts[0][0].replies[0])["plan"] == "add"
+
+
+def test_a_verdict_without_its_replies_has_no_rationales() -> None:
+    with serving(grading(by_length)) as served:
+        bare = group("a").judged([Verdict(0.5)], "f")
+        assert grader(served).explain([bare]) == [((),)]
+        assert served.requests == []
 
 
 def test_check_criteria_are_scored_by_code_in_the_same_verdict() -> None:

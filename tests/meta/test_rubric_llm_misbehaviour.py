@@ -114,8 +114,10 @@ def test_half_a_character_in_a_rationale_is_a_question_mark() -> None:
         return said(clear=5, padded=0)(body).replace("because clear", "so \\ud800")
 
     with serving(replying(reply)) as served:
-        (((explained),),) = grader(served).explain([group("abc")])
-    assert explained.votes[0].rationales["clear"] == "so ?"
+        judge = grader(served)
+        judged = group("abc").judged(judge.judge([group("abc")])[0], "f")
+        (((reading,),),) = judge.explain([judged])
+    assert reading.rationales["clear"] == "so ?"
 
 
 def test_a_reply_that_was_cut_off_is_missing_though_an_earlier_draft_is_whole() -> None:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from selfplay.build import open_game
+from selfplay.cli.main import app
 from selfplay.core.errors import PausedError
 from selfplay.events import Progress
 from selfplay.labels import RESCORED, REVIEW, TRAIN
@@ -115,6 +117,44 @@ def test_the_reviewer_sees_rationales_and_training_and_nothing_held_out(table: T
         assert "judge/reward" in quoted(body, "training state, latest round last")
     assert not [b for b in requests if "heldout" in text_of(b) or "accuracy" in text_of(b)]
     assert any(m.name.startswith("heldout/") for m in _metrics(table)), "there is something to hide"
+
+
+def test_what_the_judge_wrote_is_kept_shown_to_the_reviewer_and_asked_for_no_second_time(
+    table: Table, ledger: Ledger
+) -> None:
+    assert not table.played.asked(2, "propose", "judge")
+    groups = ledger.with_replies(1, TRAIN)
+    verdict = groups[0].verdicts[0]
+    assert json.loads(verdict.replies[0])["criteria"]["neat"]["score"] == verdict.scores["neat"]
+    assert ledger.groups(1, TRAIN)[0].verdicts[0].replies == ()
+    arguments = ["prompts", "show", str(table.directory), groups[0].prompt.id, "--replies"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "because neat" in " ".join(done.stdout.split())
+
+
+def test_replies_are_kept_up_to_their_limit_or_not_at_all(table: Table, tmp_path: Path) -> None:
+    for name, option, length in (
+        ("short", "meta.reply_limit=7", 7),
+        ("none", "meta.keep_replies=false", 0),
+    ):
+        loaded = loop(table.served, table.rubric, option, "rounds=1", "meta.review.every=0")
+        play_out(loaded, tmp_path / name, table.served)
+        with Ledger.open(tmp_path / name / LEDGER, read_only=True) as kept:
+            kept.decode = lambda ids: [""] * len(ids)
+            replies = {
+                r for g in kept.with_replies(1, TRAIN) for v in g.verdicts for r in v.replies
+            }
+        assert {len(reply) for reply in replies} == ({length} if length else set())
+
+
+def test_always_adopting_needs_no_anchors(table: Table, tmp_path: Path) -> None:
+    plain = ("meta.review.adopt=always", "meta.review.anchors=none", "meta.monitors.audit=0")
+    loaded = loop(table.served, table.rubric, *plain, "meta.monitors.watch=[characters]")
+    play_out(loaded, tmp_path / "run", table.served)
+    with Ledger.open(tmp_path / "run" / LEDGER, read_only=True) as ledger:
+        (review,) = ledger.reviews()
+    assert (review.outcome, review.version) == ("accepted", 2)
 
 
 def _metrics(table: Table) -> list[Any]:

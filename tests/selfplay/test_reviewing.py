@@ -10,13 +10,14 @@ import pytest
 
 from meta.anchor_file import write_anchors
 from meta.anchors import Anchor, AnchorSet, part_of
+from meta.judges.verifier import Verifier
 from selfplay.anchoring import read_anchors
 from selfplay.build import open_game
 from selfplay.config import Loaded, load_config
 from selfplay.core.errors import ConfigError, PausedError
 from selfplay.core.types import Prompt, user
 from selfplay.events import Progress
-from selfplay.labels import FRESH, RESCORED, last_judged
+from selfplay.labels import ANCHORS, AUDIT, FRESH, RESCORED, last_judged
 from selfplay.ledger import Ledger, ReviewEntry
 from selfplay.paths import LEDGER
 from selfplay.reviewing import SUSPECTS
@@ -159,6 +160,37 @@ def test_without_a_gate_every_candidate_is_adopted(tmp_path: Path) -> None:
         (review,) = ledger.reviews()
     assert review.outcome == "accepted"
     assert "without a test" in review.reason
+
+
+def test_a_trusted_judge_that_can_score_no_prompt_is_refused_before_anything_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Verifier, "covers", lambda self, prompt: False)
+    with (
+        open_game(loop(), tmp_path / "run") as game,
+        pytest.raises(ConfigError, match="'verifier' can score answers to none of the prompts"),
+    ):
+        for _ in play(game):
+            pass
+    with Ledger.open(tmp_path / "run" / LEDGER, read_only=True) as ledger:
+        assert ledger.labels(0) == []
+
+
+def test_only_prompts_that_the_trusted_judge_can_score_are_asked_for_anchors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def even(self: Verifier, prompt: Prompt) -> bool:
+        return int(prompt.id, 16) % 2 == 0
+
+    monkeypatch.setattr(Verifier, "covers", even)
+    with open_game(loop("meta.monitors.audit=4"), tmp_path / "run") as game:
+        for event in play(game):
+            if (event.round, event.stage) == (2, "record"):
+                break
+        for t, label in ((0, ANCHORS), (1, AUDIT), (2, FRESH)):
+            groups = game.ledger.groups(t, label)
+            assert groups, label
+            assert all(even(game.meta.verifier, group.prompt) for group in groups)
 
 
 def test_an_alarm_that_asks_for_it_pauses_the_run_once(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def select(evidence: Evidence, count: int, seed: Seed) -> list[Shown]:
 
 
 def _explained(shown: list[Shown], evidence: Evidence) -> list[Shown]:
-    """With the judge's rationales, which only those that are shown are asked for."""
+    """With the judge's rationales."""
     if evidence.explain is None:
         return shown
     rows = evidence.explain([rollout.group for rollout in shown])

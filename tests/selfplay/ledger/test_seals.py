@@ -75,7 +75,7 @@ def test_groups_are_checked_when_they_are_read(played: Path, tmp_path: Path) -> 
     directory = copy(played, tmp_path / "run", DAMAGE["responses"])
     with Ledger.open(directory / LEDGER, read_only=True) as ledger:
         ledger.decode = lambda ids: ["" for _ in ids]
-        with pytest.raises(LedgerError, match="round 1 .* responses"):
+        with pytest.raises(LedgerError, match=r"round 1 .* responses"):
             ledger.groups(1, "train")
 
 
