@@ -33,7 +33,7 @@ def stand_ins(place: Path, body: str) -> dict[str, str]:
 def test_a_run_that_ends_by_itself_ends_the_job_with_its_code(code: int, tmp_path: Path) -> None:
     environment = stand_ins(tmp_path / "bin", f"exit {code}")
     command = ["bash", str(SCRIPT), "my.yaml", "runs/mine", "rounds=5"]
-    assert subprocess.run(command, env=environment, check=False, timeout=30).returncode == code
+    assert subprocess.run(command, env=environment, check=False).returncode == code
     assert not (tmp_path / "bin" / "requeued").exists()
     told = (tmp_path / "bin" / "arguments").read_text()
     assert told == "run my.yaml rounds=5 --out runs/mine --json\n"
@@ -47,5 +47,5 @@ def test_a_run_that_is_asked_to_leave_is_requeued(tmp_path: Path) -> None:
             time.sleep(0.02)
         time.sleep(0.2)
         job.send_signal(signal.SIGTERM)
-        assert job.wait(timeout=30) == 0
+        assert job.wait() == 0
     assert (tmp_path / "bin" / "requeued").read_text() == "requeue 7\n"

@@ -99,7 +99,7 @@ def test_a_signal_leaves_after_the_chunk_and_the_command_goes_on(
             break
     assert standing(tmp_path / "run").state == "running"
     first.send_signal(number)
-    _, told = first.communicate(timeout=60)
+    _, told = first.communicate()
     assert first.returncode == 130
     assert "leaving after the chunk" in told
     assert standing(tmp_path / "run").state == "stopped"
@@ -124,7 +124,7 @@ def test_a_second_signal_leaves_at_once_and_loses_only_the_chunk_in_flight(tmp_p
         while "leaving after" not in run.stderr.readline():
             pass
         run.send_signal(signal.SIGINT)
-        assert run.wait(timeout=60) == 130
+        assert run.wait() == 130
     with Ledger.open(tmp_path / "run" / LEDGER, read_only=True) as ledger:
         assert ledger.stage_done(1, "compose")
         assert ledger.group_count(1, "train") == 0

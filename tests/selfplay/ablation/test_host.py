@@ -82,7 +82,7 @@ def test_a_run_waits_until_another_has_made_room() -> None:
     assert not started
     end(first)
     memory.ended(first.pid)
-    waiting.join(timeout=10)
+    waiting.join()
     assert len(started) == 1
     end(started[0])
 

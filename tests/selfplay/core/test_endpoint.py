@@ -378,10 +378,8 @@ def answers(url: str) -> bool:
 
 
 def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
     while not ready():
         assert process.poll() is None, "the server ended"
-        assert time.monotonic() < deadline, "the server did not start within two minutes"
         time.sleep(0.1)
 
 

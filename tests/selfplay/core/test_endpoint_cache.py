@@ -187,7 +187,7 @@ def test_several_processes_may_share_a_file_and_make_it_at_once(tmp_path: Path) 
     writers = [
         subprocess.Popen([*command, str(k)], stderr=subprocess.PIPE, text=True) for k in range(4)
     ]
-    errors = [writer.communicate(timeout=60)[1] for writer in writers]
+    errors = [writer.communicate()[1] for writer in writers]
     assert ([w.returncode for w in writers], errors) == ([0] * 4, [""] * 4)
     assert rows(path) == 60 * 5
 

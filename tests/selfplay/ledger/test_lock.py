@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import stat
 import subprocess
@@ -115,3 +116,28 @@ def test_a_file_system_without_locks_for_directories_has_the_files_alone(
     with RunLock(tmp_path):
         pass
     assert holder(tmp_path) is None
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK])
+def test_a_file_system_without_locks_is_named_and_nothing_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(file: object, kind: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(ResourceError, match=r"gives no locks .* local disk"):
+        RunLock(tmp_path).__enter__()
+    assert holder(tmp_path) is None
+
+
+def test_a_disk_without_room_for_the_holders_name_is_no_fault_of_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json, "dumps", lambda *_, **__: _full())
+    with RunLock(tmp_path):
+        assert holder(tmp_path) == "a process that has not said its name"
+
+
+def _full() -> str:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
