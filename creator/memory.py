@@ -150,7 +150,8 @@ class Memory:
                 self.pool.update(part.rows, part.made, part.now)
                 self.pool.stand(part.rows, part.standing)
             if found:
-                self._make_room(found[-1].now)
+                alike = frozenset(part.now.fingerprint for part in found)
+                self._make_room(replace(found[-1].now, alike=alike))
             self._folded = t
             self._file.folded(t, [group for part in found for group in part.groups], self.pool)
 

@@ -216,9 +216,8 @@ class Pool:
         Those scored in the `rounds` last rounds, under the judging in force, that do not rest.
         """
         earliest = max(0, now.round - rounds + 1)
-        here = self._judgings.get(now.fingerprint, UNJUDGED)
         found: NDArray[np.bool_] = self._column("seen") >= earliest
-        found &= self._column("judging") == here
+        found &= self._in_force(self._column("judging"), now)
         found &= self._column("rest") <= now.round
         return found
 
@@ -250,8 +249,15 @@ class Pool:
 
     def _foreign(self, judging: NDArray[Any], now: Now) -> NDArray[np.bool_]:
         """Which prompts were scored under another judging than the one in force."""
-        here = self._judgings.get(now.fingerprint, UNJUDGED)
-        return np.asarray((judging != here) & (judging != UNJUDGED))
+        return np.asarray(~self._in_force(judging, now) & (judging != UNJUDGED))
+
+    def _in_force(self, judging: NDArray[Any], now: Now) -> NDArray[np.bool_]:
+        """Which of these codes of judgings are in force; `UNJUDGED` is none."""
+        names = {now.fingerprint, *now.alike} & self._judgings.keys()
+        found = np.zeros(len(judging), dtype=np.bool_)
+        for name in names:
+            found |= judging == self._judgings[name]
+        return found
 
     def _unless(self, foreign: NDArray[np.bool_], name: str, other: float) -> NDArray[Any]:
         """A column with `other` in place of what is foreign."""

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from meta.config import MetaConfig, TaskJudges
 from meta.judges import Judge, covers, fingerprint_of, judging_fingerprint
-from meta.judges.by_cluster import Embed, Membership, explained
+from meta.judges.by_cluster import Members, Membership, explained
 from meta.judges.verifier import Verifier
 from meta.panel import Panel, built
 from meta.reviewers.rationales import rationales
@@ -22,7 +22,7 @@ from meta.rubric import rubric_file
 from meta.rubric_set import RubricSet, read_rubric_set
 from meta.scoring import AnyRubric, as_set
 from selfplay.core.components import Choice
-from selfplay.core.embedding import PACKAGED, Embedder
+from selfplay.core.embedding import Embedder
 from selfplay.core.errors import require
 from selfplay.core.tasks import Partition
 from selfplay.core.text import TextModel
@@ -53,6 +53,7 @@ class Meta:
         self._rubric = first_rubric(config) if rubric is None else as_set(rubric)
         self._partition = Partition((task.name, task.match) for task in tasks)
         self._embedders: dict[str, Embedder] = {}
+        self._memberships: dict[str, Membership] = {}
         self._live: TextModel | None = None
         self._panels: dict[str | None, Panel] = {
             None: Panel(config.judge, config.constraints, self._rubric, config.repeats, self._built)
@@ -62,7 +63,7 @@ class Meta:
             )
             for task in tasks
         }
-        self._fingerprint = _fingerprint(self._panels, tasks)
+        self._name()
         self._verifier = Verifier(config.verify)
         idle = config.review.enabled and not self._panels[None].reads_rubric
         expected = "a judge that reads the rubric (rubric, rubric_llm) where reviews are enabled"
@@ -79,7 +80,7 @@ class Meta:
         other = copy.copy(self)
         other._rubric = rubric
         other._panels = {name: panel.under(rubric) for name, panel in self._panels.items()}
-        other._fingerprint = _fingerprint(other._panels, self._tasks)
+        other._name()
         if self._live is not None:
             other.meet(self._live)
         return other
@@ -109,12 +110,29 @@ class Meta:
         return judge
 
     def _built(self, choice: Choice, rubric: RubricSet | None) -> Judge:
-        return built(choice, rubric, self._embed(rubric))
+        return built(choice, rubric, self._members(rubric))
 
-    def _embed(self, rubric: RubricSet | None) -> Embed:
-        """The embedder of the rubric's clusters; loaded when it is first used."""
-        name = PACKAGED if rubric is None or rubric.clusters is None else rubric.clusters.model
-        return self._embedders.setdefault(name, Embedder(name)).embed
+    def _members(self, rubric: RubricSet | None) -> Members:
+        """Tells a prompt's cluster; each is embedded once, and the embedder loaded when needed."""
+        if rubric is None or rubric.clusters is None:
+            return lambda prompts: [None] * len(prompts)
+        name = rubric.clusters.model
+        embedder = self._embedders.setdefault(name, Embedder(name))
+        key = rubric.clusters.fingerprint
+        return self._memberships.setdefault(key, Membership(rubric, embedder.embed)).of
+
+    def _name(self) -> None:
+        """Names the judging: all of it, and that of each cluster's prompts."""
+        self._fingerprint = _fingerprint(
+            {n: p.fingerprint for n, p in self._panels.items()}, self._tasks
+        )
+        clusters = self._rubric.clusters if self._rubric else None
+        self._by_cluster: dict[str | None, str] = {
+            cluster: _fingerprint(
+                {n: p.fingerprint_in(cluster) for n, p in self._panels.items()}, self._tasks
+            )
+            for cluster in ((None, *clusters.names) if clusters else ())
+        }
 
     def explain(self, groups: Sequence[Group]) -> Sequence[Sequence[str]]:
         """For each response, why the judge of the reward scored it so; empty where it cannot say.
@@ -130,9 +148,7 @@ class Meta:
 
     def clusters_of(self, prompts: Sequence[Prompt]) -> list[str | None]:
         """The cluster of the rubric in force that each prompt belongs to; None for no cluster."""
-        if self._rubric is None:
-            return [None] * len(prompts)
-        return Membership(self._rubric, self._embed(self._rubric)).of(prompts)
+        return self._members(self._rubric)(prompts)
 
     @property
     def config(self) -> MetaConfig:
@@ -159,6 +175,18 @@ class Meta:
     def fingerprint(self) -> str:
         """12 hex digits that name the judges, their options and the rubric."""
         return self._fingerprint
+
+    def fingerprints(self, groups: Sequence[Group]) -> list[str]:
+        """For each group what names its judging, which another cluster's criteria do not change."""
+        if not self._by_cluster:
+            return [self._fingerprint] * len(groups)
+        clusters = self.clusters_of([group.prompt for group in groups])
+        return [self._by_cluster[cluster] for cluster in clusters]
+
+    @property
+    def judgings(self) -> frozenset[str]:
+        """All fingerprints that groups have which are judged now: their rewards are comparable."""
+        return frozenset({self._fingerprint, *self._by_cluster.values()})
 
     @property
     def verifier(self) -> Verifier:
@@ -211,10 +239,9 @@ def first_rubric(config: MetaConfig) -> RubricSet | None:
     return read_rubric_set(rubric_file(config.rubric)) if config.rubric else None
 
 
-def _fingerprint(panels: Mapping[str | None, Panel], tasks: Sequence[TaskJudges]) -> str:
-    """Names who judges what; that of the only panel where there are no tasks."""
-    default = panels[None]
+def _fingerprint(panels: Mapping[str | None, str], tasks: Sequence[TaskJudges]) -> str:
+    """Names who judges what, from the panels' names; that of the only one without tasks."""
     if not tasks:
-        return default.fingerprint
-    parts = [[task.name, asdict(task.match), panels[task.name].fingerprint] for task in tasks]
-    return fingerprint_of([default.fingerprint, parts])
+        return panels[None]
+    parts = [[task.name, asdict(task.match), panels[task.name]] for task in tasks]
+    return fingerprint_of([panels[None], parts])

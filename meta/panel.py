@@ -20,8 +20,8 @@ from statistics import fmean
 from typing import TypeAlias
 
 from meta.config import Constraint
-from meta.judges import Judge, fingerprint_of, judging_fingerprint
-from meta.judges.by_cluster import ByCluster, Embed
+from meta.judges import Judge, Named, fingerprint_of, judging_fingerprint
+from meta.judges.by_cluster import ByCluster, Members
 from meta.rubric import Rubric
 from meta.rubric_set import RubricSet
 from selfplay.core.components import Choice
@@ -35,7 +35,7 @@ Build: TypeAlias = Callable[[Choice, RubricSet | None], Judge]
 """From a choice of judge and the rubric in force to the judge."""
 
 
-def built(choice: Choice, rubrics: RubricSet | None, embed: Embed) -> Judge:
+def built(choice: Choice, rubrics: RubricSet | None, members: Members) -> Judge:
     """The judge, which judges every prompt by its cluster's rubric where there are clusters.
 
     Raises:
@@ -49,7 +49,7 @@ def built(choice: Choice, rubrics: RubricSet | None, embed: Embed) -> Judge:
     judge = build(None if rubrics is None else rubrics.default)
     if rubrics is None or rubrics.clusters is None or not reads_rubric(judge):
         return judge
-    return ByCluster(rubrics, build, embed)
+    return ByCluster(rubrics, build, members)
 
 
 def reads_rubric(judge: Judge) -> bool:
@@ -117,9 +117,29 @@ class Panel:
     @property
     def fingerprint(self) -> str:
         """12 hex digits that name the judges, their options, their thresholds and the rubric."""
+        contents = [str(getattr(judge, "content", "")) for judge in self._judges]
+        return self._named(self._rubric, contents)
+
+    def fingerprint_in(self, cluster: str | None) -> str:
+        """The same for the prompts of one cluster: it depends on no other cluster's criteria, nor
+        on the rubric's version.
+        """
+        assert self._rubric is not None, "who has clusters has a rubric"
+        rubric = replace(self._rubric.rubric_of(cluster), version=1)
+        contents = [
+            str(
+                judge.content_of(cluster)
+                if isinstance(judge, ByCluster)
+                else getattr(judge, "content", "")
+            )
+            for judge in self._judges
+        ]
+        return self._named(rubric, contents)
+
+    def _named(self, rubric: Named | None, contents: Sequence[str]) -> str:
         prints = [
-            judging_fingerprint(c.name, c.options, self._rubric, getattr(judge, "content", ""))
-            for c, judge in zip(self._choices, self._judges, strict=True)
+            judging_fingerprint(choice.name, choice.options, rubric, content)
+            for choice, content in zip(self._choices, contents, strict=True)
         ]
         if self._repeats > 1:
             prints[0] = fingerprint_of([prints[0], "repeats", self._repeats])

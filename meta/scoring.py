@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from meta.anchors import Anchor
 from meta.judges import Judge
-from meta.judges.by_cluster import ByCluster, Embed
+from meta.judges.by_cluster import ByCluster, Embed, Membership
 from meta.judges.rubric_checks import RubricChecks
 from meta.rubric import Rubric
 from meta.rubric_set import RubricSet
@@ -53,7 +53,7 @@ def checks_judging(embed: Embed | None = None) -> Judging:
                 f"rubric '{rubric.default.name}' has clusters: give the embedding model "
                 f"'{rubric.clusters.model}' that tells which prompt belongs to which"
             )
-        return ByCluster(rubric, build, embed)
+        return ByCluster(rubric, build, Membership(rubric, embed).of)
 
     return judging
 

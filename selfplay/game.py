@@ -136,7 +136,7 @@ def anchor(game: Game, t: int) -> Iterator[Progress]:
 
 def compose(game: Game, t: int) -> Iterator[Progress]:
     """The creator estimates, samples parents, evolves them, admits children, adds originals."""
-    now = Now(t, game.solver.version, game.meta.fingerprint)
+    now = Now(t, game.solver.version, game.meta.fingerprint, game.meta.judgings)
     previous, asked = last_judged(game.ledger, t - 1), list[Group]()
     turn, seed = turn_of(game, now, "", asked), game.seed.at(t, "compose")
     composition = game.creator.compose(now, previous, game.originals, turn, seed)
@@ -226,7 +226,7 @@ def draw(game: Game, t: int, k: int, count: int) -> None:
     name = f"refill:{k}"
     if game.ledger.stage_done(t, name):
         return
-    now = Now(t, game.solver.version, game.meta.fingerprint)
+    now = Now(t, game.solver.version, game.meta.fingerprint, game.meta.judgings)
     groups, asked = game.ledger.groups(t, TRAIN), list[Group]()
     turn, seed = turn_of(game, now, f"{name}:", asked), game.seed.at(t, name)
     drawn = game.creator.refill(now, groups, game.originals, count, turn, seed)

@@ -276,9 +276,10 @@ def judged_rounds(ledger: Ledger) -> Iterator[int]:
 
 
 def moment(ledger: Ledger, t: int) -> Now:
-    """When round t was composed: its groups are of the same policy version and judging."""
-    first = ledger.groups(t, TRAIN)[0]
-    return Now(t, first.policy_version, first.fingerprint)
+    """When round t was composed: its groups are of the same policy version and judgings."""
+    groups = ledger.groups(t, TRAIN)
+    alike = frozenset(group.fingerprint for group in groups)
+    return Now(t, groups[0].policy_version, groups[0].fingerprint, alike)
 
 
 def turn(t: int, pick: Pick, own: Pick, parents: set[str], outcomes: Outcomes) -> Turn:

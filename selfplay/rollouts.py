@@ -52,6 +52,14 @@ class Judge(Protocol):
         """One verdict for each response of each group."""
 
 
+def fingerprints(judge: Judge, groups: Sequence[Group]) -> list[str]:
+    """What names the judging of each group; a judge may have one for each of them."""
+    if hasattr(judge, "fingerprints"):
+        found: list[str] = judge.fingerprints(groups)
+        return found
+    return [judge.fingerprint] * len(groups)
+
+
 class Rollouts:
     """Generates and judges groups into the ledger."""
 
@@ -160,8 +168,9 @@ class Rollouts:
                 verdicts = judge.judge(chunk)
             seconds = time.perf_counter() - began
             with self._ledger.transaction():
-                self._ledger.add_verdicts(t, label, first, verdicts, judge.fingerprint)
-                compared = [comparisons_in(found, judge.fingerprint) for found in verdicts]
+                names = fingerprints(judge, chunk)
+                self._ledger.add_verdicts(t, label, first, verdicts, names)
+                compared = [comparisons_in(*row) for row in zip(verdicts, names, strict=True)]
                 self._ledger.add_comparisons(t, label, first, compared)
                 self._ledger.add_cost(t, label, "judge", seconds)
                 self._ledger.add_usages(t, label, role, meter.spent())

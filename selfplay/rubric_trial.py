@@ -15,7 +15,7 @@ from meta.config import JUDGES
 from meta.decision import Decision
 from meta.gate import Gate, accuracy
 from meta.intervals import Interval, interval
-from meta.judges.by_cluster import Embed
+from meta.judges.by_cluster import Embed, Membership
 from meta.monitors.exploits import EXPLOITS, Exploit
 from meta.pairwise import accuracy_by_prompt, pairs_of
 from meta.panel import built
@@ -179,7 +179,7 @@ def judging_by(config: TrialConfig, *rubrics: RubricSet | None) -> Judging:
         ConfigError: the rubrics' clusters are of different embedding models.
     """
     embed = embed_for(*rubrics) or Embedder().embed
-    return lambda rubric: built(config.judge, as_set(rubric), embed)
+    return lambda rubric: built(config.judge, as_set(rubric), Membership(as_set(rubric), embed).of)
 
 
 def agreement(recorded: Sequence[Group], judged: Sequence[Group]) -> Interval:

@@ -22,6 +22,8 @@ Found = TypeVar("Found")
 
 Embed: TypeAlias = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts to unit vectors, shape (N, D): `selfplay.core.embedding.Embedder.embed`."""
+Members: TypeAlias = Callable[[Sequence[Prompt]], list[str | None]]
+"""Each prompt's cluster, None where it has none: `Membership.of`."""
 
 
 class Membership:
@@ -49,12 +51,14 @@ class ByCluster:
 
     reads_rubric = True
 
-    def __init__(self, rubrics: RubricSet, build: Callable[[Rubric], Judge], embed: Embed) -> None:
-        """Builds the judges; `embed` is called only where there are clusters."""
+    def __init__(
+        self, rubrics: RubricSet, build: Callable[[Rubric], Judge], members: Members
+    ) -> None:
+        """Builds the judges; `members` tells whose prompts are whose."""
         self._rubrics = rubrics
         self._judges = {name: build(rubrics.rubric_of(name)) for name in rubrics.by_cluster}
         self._default = build(rubrics.default)
-        self._membership = Membership(rubrics, embed)
+        self._members = members
 
     @property
     def name(self) -> str:
@@ -70,6 +74,11 @@ class ByCluster:
     def content(self) -> str:
         """The rubric set's fingerprint, and what the judge of the default rubric adds."""
         return f"{self._rubrics.fingerprint} {getattr(self._default, 'content', '')}".strip()
+
+    def content_of(self, cluster: str | None) -> str:
+        """What the judge of one cluster adds."""
+        judge = self._default if cluster is None else self._judges.get(cluster, self._default)
+        return str(getattr(judge, "content", ""))
 
     @property
     def costs(self) -> bool:
@@ -100,7 +109,7 @@ class ByCluster:
         ask: Callable[[Judge, Sequence[Group]], list[tuple[Found, ...]]],
     ) -> list[tuple[Found, ...]]:
         """What each group's judge says of it, in the order of the groups."""
-        names = self._membership.of([group.prompt for group in groups])
+        names = self._members([group.prompt for group in groups])
         places: dict[str | None, list[int]] = {}
         for i, name in enumerate(names):
             places.setdefault(name if name in self._judges else None, []).append(i)

@@ -292,6 +292,8 @@ class Now:
     policy_version: int
     fingerprint: str
     """Judging fingerprint in force."""
+    alike: frozenset[str] = frozenset()
+    """Further fingerprints in force, whose rewards are comparable: those of clusters of prompts."""
 
 
 Probe: TypeAlias = Callable[[Sequence[Prompt], int], list[Group]]

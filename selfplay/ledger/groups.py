@@ -87,7 +87,7 @@ def add_verdicts(
     label: str,
     start: int,
     verdicts: Sequence[Sequence[Verdict]],
-    fingerprint: str,
+    fingerprints: Sequence[str],
 ) -> None:
     """Judges the groups at `start`, `start` + 1, …, which were written unjudged.
 
@@ -98,7 +98,7 @@ def add_verdicts(
         sizes = _sizes(database, t, label, start, len(verdicts))
         database.write(
             "UPDATE groups SET judged = 1, fingerprint = ? WHERE id = ?",
-            ((fingerprint, id_) for id_, _ in sizes),
+            ((name, id_) for name, (id_, _) in zip(fingerprints, sizes, strict=True)),
         )
         _write_verdicts(database, [(*size, row) for size, row in zip(sizes, verdicts, strict=True)])
 

@@ -466,17 +466,21 @@ class Ledger:
         label: str,
         start: int,
         verdicts: Sequence[Sequence[Verdict]],
-        fingerprint: str,
+        fingerprints: str | Sequence[str],
     ) -> None:
         """Judges the groups at `start`, `start` + 1, …, which were written unjudged.
 
-        Of the judging models' replies as much is kept as `reply_limit` says.
+        Of the judging models' replies as much is kept as `reply_limit` says. `fingerprints`: of the
+        judging, one for all of them or one for each.
         """
+        names = fingerprints
+        if isinstance(names, str):
+            names = [names] * len(verdicts)
         kept = [[_cut(verdict, self.reply_limit) for verdict in row] for row in verdicts]
         bare = [[_cut(verdict, 0) for verdict in row] for row in verdicts]
         with self.transaction():
-            groups_.add_verdicts(self._database, t, label, start, kept, fingerprint)
-            self._recent.keep_verdicts(t, label, start, bare, fingerprint)
+            groups_.add_verdicts(self._database, t, label, start, kept, names)
+            self._recent.keep_verdicts(t, label, start, bare, names)
 
     def with_replies(self, t: int, label: str) -> list[Group]:
         """The groups in position order, their verdicts with what judging models wrote.

@@ -55,7 +55,13 @@ class RunLock:
             raise ResourceError(
                 f"cannot lock the run {self._directory} ({error}); make the directory writable"
             ) from error
-        if not (_acquire(file.fileno()) and _acquire(self._folder, if_possible=True)):
+        try:
+            acquired = _acquire(file.fileno()) and _acquire(self._folder, if_possible=True)
+        except ResourceError:
+            file.close()
+            self.__exit__(None, None, None)
+            raise
+        if not acquired:
             name = _holder(file, self._folder) or "a process that has just left"
             file.close()
             self.__exit__(None, None, None)

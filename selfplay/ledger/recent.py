@@ -43,12 +43,18 @@ class Recent:
             del self._groups[next(iter(self._groups))]
 
     def keep_verdicts(
-        self, t: int, label: str, start: int, verdicts: Sequence[Sequence[Verdict]], judge: str
+        self,
+        t: int,
+        label: str,
+        start: int,
+        verdicts: Sequence[Sequence[Verdict]],
+        judges: Sequence[str],
     ) -> None:
-        """Judges known groups from position `start` on, by the fingerprint `judge`."""
+        """Judges known groups from position `start` on, by the fingerprints `judges`."""
         known = self._groups.get((t, label), [])
-        for place, found in enumerate(verdicts[: max(0, len(known) - start)], start=start):
-            known[place] = known[place].judged(found, judge)
+        for place, (found, judge) in enumerate(zip(verdicts, judges, strict=True), start=start):
+            if place < len(known):
+                known[place] = known[place].judged(found, judge)
 
     def forget_groups(self, t: int, label: str) -> None:
         """The database is about to say something else of these."""

@@ -20,6 +20,9 @@ from selfplay.core.types import Group, Now, Prompt, Response, Verdict, user
 
 FIRST = Now(round=1, policy_version=1, fingerprint="judge-1")
 LATER = Now(round=4, policy_version=3, fingerprint="judge-1")
+CLUSTERED = Now(
+    round=4, policy_version=3, fingerprint="judge-2", alike=frozenset({"judge-1", "judge-2"})
+)
 REJUDGED = Now(round=4, policy_version=3, fingerprint="judge-2")
 
 
@@ -165,6 +168,8 @@ def test_prompts_may_be_parents_while_their_estimate_is_young_and_they_do_not_re
     assert pool.available(LATER, 4).tolist() == [True, True, True, False, False]
     assert pool.available(LATER, 3).tolist() == [False, False, True, False, False]
     assert pool.available(REJUDGED, 99).tolist() == [False, False, False, True, False]
+    both = pool.available(CLUSTERED, 99)
+    assert both.tolist() == (pool.available(LATER, 99) | pool.available(REJUDGED, 99)).tolist()
     unheard = replace(LATER, fingerprint="judge-3")
     assert not pool.available(unheard, 99).any()
     pool.stand(np.array([0, 1]), Standing(np.ones(2), np.array([3, 3]), np.array([4, 5])))

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from meta.clusters import MAX_CLUSTERS, Cluster, Clusters, fit_clusters, spherical_k_means
-from meta.judges.by_cluster import ByCluster
+from meta.judges.by_cluster import ByCluster, Membership
 from meta.judges.rubric_checks import RubricChecks
 from meta.rubric_set import RubricSet, diff_sets, read_rubric_set, rubric_set_from_yaml
 from meta.scoring import checks_judging
@@ -162,7 +162,9 @@ def test_groups_are_judged_by_their_clusters_rubrics() -> None:
         return vectors[[places[text] for text in texts]]
 
     rubrics = RubricSet(SHORT, fitted(), {"words-1": LONG.criteria})
-    judge = ByCluster(rubrics, lambda own: RubricChecks(NoOptions(), own), embed)
+    judge = ByCluster(
+        rubrics, lambda own: RubricChecks(NoOptions(), own), Membership(rubrics, embed).of
+    )
     groups = [group(prompt, ["three short words"], [None]) for prompt in prompts]
     names = fitted().assign(prompts, vectors)
     for name, (verdict,) in zip(names, judge.judge(groups), strict=True):

@@ -13,6 +13,7 @@ from meta.rubric_set import RubricSet
 from selfplay.build import open_game
 from selfplay.cli.main import app
 from selfplay.config import Loaded, load_config
+from selfplay.game import Game
 from selfplay.labels import REVIEW, TRAIN
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
@@ -70,6 +71,15 @@ def assert_judged_by_their_clusters(directory: Path, loaded: Loaded[RunConfig]) 
         assert all(set(verdict.scores) == ids[name] for verdict in group.verdicts)
 
 
+def assert_only_changed_clusters_are_stale(game: Game, changed: set[str]) -> None:
+    """What was judged before the review counts still where the criteria are what they were."""
+    groups = game.ledger.groups(1, TRAIN)
+    names = game.meta.clusters_of([group.prompt for group in groups])
+    fresh = {n for g, n in zip(groups, names, strict=True) if g.fingerprint in game.meta.judgings}
+    assert fresh == set(names) - changed
+    assert fresh, "a cluster kept its criteria"
+
+
 def command(*arguments: str) -> str:
     found = CliRunner().invoke(app, ["rubric", *arguments])
     assert found.exit_code == 0, found.output
@@ -113,6 +123,8 @@ def test_code_reviews_each_clusters_rubric_and_clusters_outlive_the_process(
     assert after.by_cluster, "a cluster with anchors enough has criteria of its own"
     assert after.default.criteria == before.default.criteria
     assert_judged_by_their_clusters(tmp_path / "run", loaded)
+    with open_game(loaded, tmp_path / "run") as game:
+        assert_only_changed_clusters_are_stale(game, set(after.by_cluster))
     changed = command("diff", str(tmp_path / "run"), "1", "2")
     assert changed.split() == "\n".join(words_of(history.differences(1, 2))).split()
     assert all(line.startswith("spell_backward-") for line in changed.splitlines() if line)

@@ -99,7 +99,9 @@ def test_a_damaged_policy_is_found(played: Path, tmp_path: Path) -> None:
 
 
 def test_every_seal_has_a_table_that_is_damaged_above_or_is_empty_in_this_run() -> None:
-    assert set(PARTS) - set(DAMAGE) == {"comparisons", "anchors", "alarms", "review", "rubrics"}
+    assert set(PARTS) - set(DAMAGE) == {
+        *("replies", "comparisons", "anchors", "alarms", "review", "rubrics")
+    }
 
 
 def test_a_rubric_command_adds_to_a_recorded_round_without_breaking_its_seal(
