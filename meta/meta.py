@@ -127,12 +127,16 @@ class Meta:
             {n: p.fingerprint for n, p in self._panels.items()}, self._tasks
         )
         clusters = self._rubric.clusters if self._rubric else None
+        # With its name: else what a cluster was judged by before a change would still be in force
+        # where another one has kept the same criteria.
         self._by_cluster: dict[str | None, str] = {
-            cluster: _fingerprint(
-                {n: p.fingerprint_in(cluster) for n, p in self._panels.items()}, self._tasks
-            )
+            cluster: fingerprint_of([cluster, self._named_in(cluster)])
             for cluster in ((None, *clusters.names) if clusters else ())
         }
+
+    def _named_in(self, cluster: str | None) -> str:
+        names = {name: panel.fingerprint_in(cluster) for name, panel in self._panels.items()}
+        return _fingerprint(names, self._tasks)
 
     def explain(self, groups: Sequence[Group]) -> Sequence[Sequence[str]]:
         """For each response, why the judge of the reward scored it so; empty where it cannot say.
