@@ -94,7 +94,7 @@ app.add_typer(rlaif, name="rlaif")
 def main() -> None:
     """Runs the command line; the console script."""
     try:
-        with guarded_streams(), nobody_to_ask(), heard_by(tell):
+        with guarded_streams(), nobody_to_ask():
             app()
     except SelfplayError as error:
         complain(f"error: {error}")
