@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from selfplay.core.notices import stir
 from selfplay.events import Event, Progress
 
 
@@ -39,8 +40,9 @@ class Place:
         self._newest: Event | None = None
 
     def see(self, event: Event) -> None:
-        """As `Watcher.see`."""
+        """As `Watcher.see`; what was done is no wait."""
         self._newest = event
+        stir()
 
     def close(self) -> None:
         """As `Watcher.close`."""

@@ -24,11 +24,11 @@ def estimate(
 
     Ranks by every metric that reads rewards alone, or by those named with --metric.
     """
-    from selfplay.cli.run_command import tell, tell_as_data
+    from selfplay.cli.run_command import tell
     from selfplay.core.notices import heard_by
     from selfplay.ranking import rank_file
 
-    with heard_by(tell_as_data if as_json else tell):
+    with heard_by(tell):
         rankings = rank_file(path, layout, metric)
     for ranking in rankings:
         if as_json:

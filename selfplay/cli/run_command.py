@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -43,12 +42,11 @@ def run(
         say(f"run directory: {directory}")
         say("loading the libraries and the model …")
     rounds = loaded.config.rounds
-    told = tell_as_data if as_json else tell
     try:
         with waiting("the libraries to be loaded"):
             from selfplay.job import play_out
 
-        interrupted = play_out(loaded, directory, lambda: make_watcher(rounds, as_json), told)
+        interrupted = play_out(loaded, directory, lambda: make_watcher(rounds, as_json), tell)
     except KeyboardInterrupt:
         say("interrupted: nothing was started", err=True)
         raise typer.Exit(130) from None
@@ -59,12 +57,6 @@ def run(
         show_standing(standing(directory))
     if interrupted:
         raise typer.Exit(130)
-
-
-def tell_as_data(note: str) -> None:
-    """As `tell`, and as one JSON line for whoever reads those."""
-    tell(note)
-    typer.echo(json.dumps({"note": note}))
 
 
 def tell(note: str) -> None:

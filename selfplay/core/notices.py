@@ -20,8 +20,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+
+from selfplay.core.errors import SelfplayError
 
 EVERY = 20.0
 """Seconds of silence after which it is told what is waited for."""
@@ -57,7 +59,11 @@ class _Listener:
     def note(self, text: str) -> None:
         if text not in self._told:
             self._told.add(text)
+            self.stir()
             self._tell(text)
+
+    def stir(self) -> None:
+        self._last = time.monotonic()
 
     def close(self) -> None:
         self._over.set()
@@ -71,7 +77,9 @@ class _Listener:
             now = time.monotonic()
             if heard and waits and now - max(self._last, waits[-1].began) >= self._every:
                 self._last = now
-                self._tell(waits[-1].words(now))
+                # Whoever cannot be told must not end the work that is waited for.
+                with suppress(OSError, ValueError, SelfplayError):
+                    self._tell(waits[-1].words(now))
 
 
 _WAITS: list[_Wait] = []
@@ -104,6 +112,14 @@ def note(text: str) -> None:
         listener = _LISTENERS[-1] if _LISTENERS else None
     if listener is not None:
         listener.note(text)
+
+
+def stir() -> None:
+    """Something was shown: the silence after which a wait is told begins anew."""
+    with _LOCK:
+        listeners = tuple(_LISTENERS)
+    for listener in listeners:
+        listener.stir()
 
 
 @contextmanager

@@ -528,11 +528,8 @@ class Ledger:
     ) -> None:
         """Notes an event in the life of a rubric version; one version may have several."""
         entry = RubricEntry(version, parent, text, status, reason, t)
-        with self.transaction():
-            self.check_seals([t])
+        with self._adding("rubrics", [t]):
             versions.add_rubric(self._database, entry)
-            # A command may add to a round that is recorded.
-            seals.seal_again(self._database, t, "rubrics")
 
     def rubrics(self) -> list[RubricEntry]:
         """All events of all rubric versions, in order."""
@@ -542,7 +539,7 @@ class Ledger:
 
     def add_anchors(self, prompts: Iterable[Prompt], entries: Sequence[AnchorEntry]) -> None:
         """Appends anchors; `prompts` are theirs, added where they are not there yet."""
-        with self.transaction():
+        with self._adding("anchors", [entry.round for entry in entries]):
             self.add_prompts(prompts)
             reviews.add_anchors(self._database, entries)
 
@@ -552,7 +549,8 @@ class Ledger:
 
     def add_alarms(self, entries: Sequence[AlarmEntry]) -> None:
         """Writes the alarms of one round."""
-        reviews.add_alarms(self._database, entries)
+        with self._adding("alarms", [entry.round for entry in entries]):
+            reviews.add_alarms(self._database, entries)
 
     def alarms(self) -> list[AlarmEntry]:
         """All alarms, oldest first."""
@@ -560,7 +558,8 @@ class Ledger:
 
     def add_review(self, entry: ReviewEntry) -> None:
         """Writes what became of a round's review."""
-        reviews.add_review(self._database, entry)
+        with self._adding("review", [entry.round]):
+            reviews.add_review(self._database, entry)
 
     def reviews(self) -> list[ReviewEntry]:
         """All reviews, oldest first."""
@@ -574,7 +573,8 @@ class Ledger:
         Raises:
             LedgerError: the version is there with other weights or another round.
         """
-        versions.add_policy(self._database, PolicyEntry(version, t, sha256, saved))
+        with self._adding("policies", [t]):
+            versions.add_policy(self._database, PolicyEntry(version, t, sha256, saved))
 
     def mark_saved(self, version: int, saved: bool) -> None:
         """Notes that a policy version's directory was written or deleted; not in the digest."""
@@ -583,6 +583,19 @@ class Ledger:
     def policies(self) -> list[PolicyEntry]:
         """All policy versions, in order."""
         return versions.policies(self._database)
+
+    @contextmanager
+    def _adding(self, part: str, rounds: Iterable[int]) -> Iterator[None]:
+        """A transaction that adds to a part of rounds; where they are recorded, that is sealed anew.
+
+        A command or a fork may add to what is recorded; damage to it is refused first.
+        """
+        with self.transaction():
+            own = sorted(set(rounds))
+            self.check_seals(own)
+            yield
+            for t in own:
+                seals.seal_again(self._database, t, part)
 
     def _count(self, query: str, *values: Any) -> int:
         return int(self._database.rows(query, *values)[0][0])

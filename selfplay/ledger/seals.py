@@ -92,7 +92,9 @@ def seal(database: Database, t: int) -> None:
 
 
 def seal_again(database: Database, t: int, part: str) -> None:
-    """Replaces one seal of a round that has seals, after a command has added to it on purpose."""
+    """Replaces one seal of a round that has seals, after something was added to it on purpose."""
+    if not database.rows("SELECT 1 FROM seals WHERE round = ? AND part = ?", t, part):
+        return
     database.write(
         "UPDATE seals SET sha256 = ? WHERE round = ? AND part = ?",
         [(_sha256(database.stream(PARTS[part], t)), t, part)],

@@ -19,6 +19,7 @@ from selfplay.paths import LEDGER
 from selfplay.run import play
 from selfplay.sources import config_of_run
 from selfplay.summary import standing
+from selfplay.verifying import verify
 from tests.selfplay.small_runs import digest, play_out, small
 
 ROUNDS = 6
@@ -83,6 +84,15 @@ def test_a_changed_fork_begins_with_the_policy_of_its_round(parent: Path, tmp_pa
     go_on(tmp_path / "fork")
     assert digest(tmp_path / "fork") != digest(parent)
     assert standing(tmp_path / "fork").state == "finished"
+
+
+def test_a_changed_fork_of_a_round_whose_policy_is_not_kept_plays_on(
+    parent: Path, tmp_path: Path
+) -> None:
+    made = fork(parent, tmp_path / "fork", 3, ["solver.learning_rate=0.0"])
+    assert made.behind == 0, "what the parent learned is learned again here and now"
+    assert verify(tmp_path / "fork").policies
+    assert "learn" in go_on(tmp_path / "fork")
 
 
 def test_a_fork_leaves_its_parent_as_it_was(parent: Path, tmp_path: Path) -> None:

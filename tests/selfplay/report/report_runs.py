@@ -62,8 +62,10 @@ def write_run(directory: Path, *overrides: str, right: int = 30) -> Path:
         evaluate(ledger, 0, heldout, 10)
         asked = [(APPLES, PEARS), (PLUMS, PEARS), (FIGS, PLUMS)]
         for t, prompts in enumerate(asked, 1):
-            play(ledger, t, prompts)
-        evaluate(ledger, 3, heldout, right)
+            ask(ledger, t, prompts)
+            if t == len(asked):
+                evaluate(ledger, t, heldout, right)
+            record(ledger, t)
         review(ledger)
     return directory
 
@@ -76,15 +78,23 @@ def evaluate(ledger: Ledger, t: int, heldout: list[Prompt], right: int) -> None:
 
 
 def play(ledger: Ledger, t: int, prompts: tuple[Prompt, ...]) -> None:
+    ask(ledger, t, prompts)
+    record(ledger, t)
+
+
+def ask(ledger: Ledger, t: int, prompts: tuple[Prompt, ...]) -> None:
     estimates = (Estimate(PEARS.id, "gap", 0.25 * t, 2, t, t, "judge-a"),) if t > 1 else ()
     turned = (Rejection("rarer", APPLES.id, HOSTILE),)
     ledger.add_composition(t, Composition(prompts, estimates, turned))
     ledger.add_groups(t, "train", 0, [group(p, [0.0, 1.0]) for p in prompts])
     with ledger.commit(t, "judge") as stage:
         stage.metrics = {"reward": t / 4, "mixed": 0.5}
+    ledger.add_cost(t, "attempt", "stage", 2.0, 0, 100)
+
+
+def record(ledger: Ledger, t: int) -> None:
     with ledger.commit(t, "record"):
         pass
-    ledger.add_cost(t, "attempt", "stage", 2.0, 0, 100)
 
 
 def review(ledger: Ledger) -> None:
