@@ -586,7 +586,7 @@ class Ledger:
 
     @contextmanager
     def _adding(self, part: str, rounds: Iterable[int]) -> Iterator[None]:
-        """A transaction that adds to a part of rounds; where they are recorded, that is sealed anew.
+        """A transaction that adds to a part of rounds; of recorded ones, that part is sealed anew.
 
         A command or a fork may add to what is recorded; damage to it is refused first.
         """
