@@ -36,6 +36,7 @@ ASIDE: dict[str, Any] = {
     "price_in": 1.0,
     "price_out": 2.0,
     "max_money": 3.0,
+    "max_reply_mib": 7.0,
 }
 COUNTING: dict[str, Any] = {
     "model": "n",

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from meta.anchors import Anchor, Part, part_of
-from meta.judges.rubric_llm import Explained
 from meta.judging.reading import Reading
 from meta.reviewers import PastEdit
 from meta.reviewers.llm.replies import Rules
@@ -190,8 +189,7 @@ def test_evidence_that_does_not_fit_the_rollouts_is_refused() -> None:
 
 def test_rationales_are_those_of_the_readable_replies() -> None:
     read = Reading({"clear": 3.0}, {"clear": "it is"})
-    row = [Explained(Verdict(0.6), (read, read)), Explained(Verdict.missing("no reply"))]
-    assert rationales([row]) == (("clear (3): it is\nclear (3): it is", ""),)
+    assert rationales([[(read, read), ()]]) == (("clear (3): it is\nclear (3): it is", ""),)
 
 
 # Options

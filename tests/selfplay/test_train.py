@@ -72,7 +72,9 @@ def test_demonstrations_are_imitated_one_to_a_prompt(job: Callable[..., Any]) ->
 
 
 def test_a_demonstration_without_text_is_named(job: Callable[..., Any]) -> None:
-    with pytest.raises(DataError, match=r"data\.jsonl, line 1: expected 'completion', a text"):
+    with pytest.raises(
+        DataError, match=r"data\.jsonl, line 1, column 'completion': expected a text"
+    ):
         job([{"prompt": "say one", "completion": None}], "solver.objective=sft")
 
 
@@ -158,9 +160,9 @@ def test_chats_give_their_prompt_and_their_last_turn(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"chosen": 3}, "line 1: expected 'chosen'"),
+        ({"chosen": 3}, "line 1, column 'chosen': expected a text or a chat"),
         ({"margin": -1.0}, "margin above 0"),
-        ({"prompt": None}, "empty one"),
+        ({"prompt": None}, "line 1: expected a prompt column"),
     ],
 )
 def test_comparisons_that_cannot_be_read_are_named(

@@ -61,9 +61,17 @@ class Dialect:
         if not isinstance(outcome, Failure) and (schema := _schema(body)):
             self._answered.add(schema)
 
-    def doubts(self, body: Body, outcome: Outcome) -> bool:
-        """Whether other words may get an answer to a request that had none."""
-        return _wants_new_limit(self.spoken(body), outcome) or self._doubts_form(body, outcome)
+    def doubts(self, body: Body, spoken: Body, outcome: Outcome) -> bool:
+        """Whether other words may get an answer to a request that had none.
+
+        Args:
+            body: the request.
+            spoken: in which words it was sent; another request may have found others since.
+            outcome: what came of it.
+        """
+        if isinstance(outcome, Failure) and self.spoken(body) != spoken:
+            return True
+        return _wants_new_limit(spoken, outcome) or self._doubts_form(body, outcome)
 
     async def settled(self, body: Body, outcome: Outcome, send: Send) -> Outcome:
         """What comes of a request whose refusal is in doubt.

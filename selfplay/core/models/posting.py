@@ -141,7 +141,7 @@ class Poster:
         """A request in the server's words; in those that are found on the way, where need be."""
         spoken = self._dialect.spoken(body)
         outcome = await send(spoken)
-        if self._dialect.doubts(body, outcome):
+        if self._dialect.doubts(body, spoken, outcome):
             async with self._settling:
                 # While this one waited, another request may have found out.
                 if self._dialect.spoken(body) == spoken:

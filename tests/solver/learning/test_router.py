@@ -112,7 +112,7 @@ def test_its_gradient_is_that_of_the_models_own_loss_without_padding(experts_dir
         [p.grad.flatten() for n, p in module.named_parameters() if n.endswith("gate.weight")]
     )
     torch.testing.assert_close(of_router(whole, without).float(), expected, rtol=1e-3, atol=1e-5)
-    assert whole["metrics"]["aux_loss"] == pytest.approx(float(loss), rel=1e-5)
+    assert whole["metrics"]["aux_loss"] == pytest.approx(loss.item(), rel=1e-5)
 
 
 def test_a_weight_without_a_router_is_refused_before_anything_is_learned(
