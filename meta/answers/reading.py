@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from meta.answers.literals import Literal, literal
-from meta.answers.spelling import CURRENCY, FUNCTIONS, closing
+from meta.answers.spelling import CURRENCY, FUNCTIONS, LONGEST, closing
 from meta.answers.units import NONE, Quantity, Unit, quantity, unit_behind
 
 
@@ -80,9 +80,15 @@ _PAIRS = {"(": ")", "[": "]"}
 _ARTICLE = re.compile(r"^(?:the|an?)\s+(?=\S)")
 
 
-@lru_cache(maxsize=8192)
 def read(text: str) -> Reading:
-    """What a spelled text is; only mathematics is longer than `_LONGEST`."""
+    """What a spelled text is; what is longer than `LONGEST` is no mathematics."""
+    if len(text) > LONGEST:
+        return Text(folded(text))
+    return _read(text)
+
+
+@lru_cache(maxsize=8192)
+def _read(text: str) -> Reading:
     if len(text) > _LONGEST:
         return Expression(text) if _mathematical(text) else Text(folded(text))
     return (

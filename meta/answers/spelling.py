@@ -128,9 +128,17 @@ _PREAMBLE = re.compile(
 _QUOTED = re.compile(r"""(["'])(.*)\1""", re.DOTALL)
 
 
-@lru_cache(maxsize=8192)
+LONGEST = 2000
+"""Characters of what is spelled: a longer text is no mathematics, and stays as it is."""
+
+
 def spelled(text: str) -> str:
     """`text` in the one spelling; equal answers need not become equal, unequal ones stay so."""
+    return _spelled(text) if len(text) <= LONGEST else " ".join(text.split())
+
+
+@lru_cache(maxsize=8192)
+def _spelled(text: str) -> str:
     text = _latex(_signs(text))
     text = " ".join(text.split())
     text = _GROUPED.sub(lambda match: match[1].replace(" ", ""), text)

@@ -92,7 +92,17 @@ def test_no_answer_is_a_wrong_answer_and_noted(text: str) -> None:
     assert found.scores["answered"] == 0.0
 
 
-@pytest.mark.parametrize("text", ["#### " + "1" * 10_000, "1" * 10_000, r"\boxed{" * 5000 + "18"])
+FLOODS = (
+    "#### " + "1" * 10_000,
+    "1" * 10_000,
+    r"\boxed{" * 5000 + "18",
+    r"\boxed{" + "√1" * 40_000 + "}",
+    r"\boxed{" + "√(" * 20_000 + "1" + ")" * 20_000 + "}",
+    r"\boxed{" + r"\text{a} " * 40_000 + "}",
+)
+
+
+@pytest.mark.parametrize("text", FLOODS)
 def test_a_flood_of_characters_does_not_stop_the_round(text: str) -> None:
     assert verdict(text, "18", VerifierOptions(timeout=2)).reward != 1.0
 
