@@ -13,8 +13,11 @@ known to be clean. The run's held-out prompts are compared with like a benchmark
 
 Puzzles pass: all items of a generator share its template, and held-out ones are told by their text.
 
-Left out: translations, and answers without their questions. A template that all prompts of a
-benchmark share should be taken off its file.
+n-grams of more than 2 tested prompts, and of more than 1 % of them, are a template's ("put your
+final answer within a box") and are left out of the count; a prompt that is template throughout
+copies only what it repeats word for word.
+
+Left out: translations, and answers without their questions.
 """
 
 from __future__ import annotations
@@ -26,8 +29,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from creator.gating.minhash import ranges, shingle_hashes
+from creator.gating.minhash import shingle_hashes
 from creator.gating.surroundings import HasBenchmarks
 from creator.gating.words import asked_text
 from creator.tables.gates import ContaminationOptions
@@ -38,6 +42,12 @@ CLOSE = 0.86
 """Cosine of a paraphrase, by default."""
 HELD_OUT = "the held-out prompts"
 _BLOCK = 8192
+_TEXTS = 256
+"""Texts that are looked up at once."""
+_COMMON = 0.01
+"""Share of the indexed texts above which an n-gram is a template's."""
+_SEEN = 2
+"""Texts that may always share an n-gram."""
 
 
 @dataclass(frozen=True)
@@ -67,36 +77,92 @@ def grams_of(texts: Sequence[str], n: int) -> Grams:
 
 
 class GramIndex:
-    """Says which of some texts share n-grams with others."""
+    """Says which of some texts share n-grams with others.
+
+    n-grams that stand in more than `limit` of the distinct texts are a template's and count
+    nowhere; a text that has no others is compared as a whole, its numbers included.
+    """
 
     def __init__(self, texts: Sequence[str], n: int) -> None:
         self._n = n
-        self._grams = grams_of(texts, n)
-        order = np.argsort(self._grams.hashes_G, kind="stable")
-        self._hashes_G = self._grams.hashes_G[order]
-        self._owners_G = self._grams.owners_G[order]
+        self._whole = _places_of(texts)
+        self.limit = max(_SEEN, int(_COMMON * len(self._whole)))
+        grams = grams_of(texts, n)
+        self._hashes_V, columns_G = np.unique(grams.hashes_G, return_inverse=True)
+        # Copies within the index are one text: a problem listed thrice is no template.
+        once_G = np.isin(grams.owners_G, [places[0] for places in self._whole.values()])
+        self._kept_V = np.bincount(columns_G[once_G], minlength=len(self._hashes_V)) <= self.limit
+        kept_G = self._kept_V[columns_G]
+        self._counts_M = np.bincount(grams.owners_G[kept_G], minlength=len(texts))
+        self._grams_VM = self._matrix(grams.owners_G[kept_G], columns_G[kept_G], len(texts)).T
 
-    def shares(self, texts: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    def shares(
+        self, texts: Sequence[str], least: float = 0.0
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """Pairs (text asked for, text of the index) with an n-gram in common, shape (P, 2).
 
         And for each pair the shared n-grams as a share of those of the shorter text, shape (P,).
+        Pairs below the share `least` are left out. A block of texts at a time, so that memory
+        grows with what is found alone; each n-gram asked for meets `limit` distinct texts at most.
         """
+        pairs, shares = [np.zeros((0, 2), np.intp)], [np.zeros(0)]
+        for start in range(0, len(texts), _TEXTS):
+            pairs_P2, shares_P = self._shares_of(texts[start : start + _TEXTS])
+            found_P = shares_P >= least
+            pairs.append(pairs_P2[found_P] + np.array([start, 0]))
+            shares.append(shares_P[found_P])
+        return np.concatenate(pairs), np.concatenate(shares)
+
+    def _shares_of(self, texts: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """As `shares`, for one block."""
         asked = grams_of(texts, self._n)
-        first_G = np.searchsorted(self._hashes_G, asked.hashes_G, "left")
-        found_G = np.searchsorted(self._hashes_G, asked.hashes_G, "right") - first_G
-        owners = self._owners_G[ranges(first_G, found_G)]
-        both = np.column_stack([np.repeat(asked.owners_G, found_G), owners])
-        pairs_P2, shared_P = np.unique(both, axis=0, return_counts=True)
-        sizes_P = np.minimum(asked.counts_N[pairs_P2[:, 0]], self._grams.counts_N[pairs_P2[:, 1]])
-        return pairs_P2, shared_P / sizes_P
+        columns_G = np.searchsorted(self._hashes_V, asked.hashes_G)
+        columns_G = np.minimum(columns_G, max(len(self._hashes_V) - 1, 0))
+        known_G = np.zeros(len(columns_G), bool)
+        if len(self._hashes_V):
+            known_G = self._hashes_V[columns_G] == asked.hashes_G
+        shared_G = known_G.copy()
+        shared_G[known_G] = self._kept_V[columns_G[known_G]]
+        # What the index does not know is the text's own, and counts in its length.
+        counts_N = np.bincount(asked.owners_G[shared_G | ~known_G], minlength=len(texts))
+        rows = self._matrix(asked.owners_G[shared_G], columns_G[shared_G], len(texts))
+        found = (rows @ self._grams_VM).tocoo()
+        sizes_P = np.minimum(counts_N[found.row], self._counts_M[found.col])
+        whole = [
+            (i, k)
+            for i, text in enumerate(texts)
+            for k in self._whole.get(tuple(words(text)), ())
+            if not counts_N[i] or not self._counts_M[k]
+        ]
+        pairs_P2 = np.concatenate(
+            [np.column_stack([found.row, found.col]), np.array(whole, np.intp).reshape(-1, 2)]
+        ).astype(np.intp)
+        shares_P = np.concatenate([found.data / sizes_P, np.ones(len(whole))])
+        order = np.lexsort((pairs_P2[:, 1], pairs_P2[:, 0]))
+        return pairs_P2[order], shares_P[order]
+
+    def _matrix(
+        self, owners_G: NDArray[np.intp], columns_G: NDArray[np.intp], texts: int
+    ) -> csr_array:
+        """A 1 for every n-gram of every text, shape (texts, V)."""
+        ones_G = np.ones(len(owners_G), np.int64)
+        return csr_array((ones_G, (owners_G, columns_G)), shape=(texts, len(self._hashes_V)))
+
+
+def _places_of(texts: Sequence[str]) -> dict[tuple[str, ...], list[int]]:
+    """Where each distinct text stands, by its words."""
+    places: dict[tuple[str, ...], list[int]] = {}
+    for i, text in enumerate(texts):
+        places.setdefault(tuple(words(text)), []).append(i)
+    return places
 
 
 def near_copies(prompts: Sequence[Prompt], tested: Sequence[Prompt]) -> list[int]:
     """Places of the prompts that repeat a tested one by their n-grams, as the gate has it."""
     options = ContaminationOptions()
     index = GramIndex([asked_text(prompt) for prompt in tested], options.n)
-    pairs_P2, shares_P = index.shares([asked_text(prompt) for prompt in prompts])
-    return [int(place) for place in np.unique(pairs_P2[shares_P >= options.share, 0])]
+    pairs_P2, _ = index.shares([asked_text(prompt) for prompt in prompts], options.share)
+    return [int(place) for place in np.unique(pairs_P2[:, 0])]
 
 
 class Contamination:
@@ -131,8 +197,8 @@ class Contamination:
     def _found(self, texts: Sequence[str]) -> list[str]:
         """For each text, what it repeats."""
         reasons = [""] * len(texts)
-        pairs_P2, shares_P = self._index.shares(texts)
-        for i, k in pairs_P2[shares_P >= self._options.share].tolist():
+        pairs_P2, _ = self._index.shares(texts, self._options.share)
+        for i, k in pairs_P2.tolist():
             reasons[i] = reasons[i] or f"in a benchmark: {self._sources[k]}"
         standing = [i for i, reason in enumerate(reasons) if not reason]
         if self._cosine and standing:

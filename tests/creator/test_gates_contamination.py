@@ -51,6 +51,60 @@ def test_a_gram_counts_once_in_a_text() -> None:
     assert grams.owners_G.tolist() == [0, 0, 1, 2]
 
 
+TEMPLATE = "Please reason step by step, and put your final answer within a box at the very end."
+TOPICS = [
+    "river",
+    "lamp",
+    "stone",
+    "garden",
+    "engine",
+    "planet",
+    "teacher",
+    "violin",
+    "carpet",
+    "bridge",
+]
+
+
+def templated(i: int) -> str:
+    """The template after a question of its own words."""
+    own = " ".join(f"{TOPICS[int(digit)]}{chr(97 + k)}" for k, digit in enumerate(f"{i:05d}"))
+    return f"How does {own} ever come about? {TEMPLATE}"
+
+
+def test_a_shared_template_makes_no_copy_and_hides_none() -> None:
+    gate = gate_on({"one.jsonl": [templated(i) for i in range(20)]}, n=8)
+    assert gate.reasons(prompts(templated(98765), TEMPLATE, BEFORE + templated(7))) == [
+        "",
+        "",
+        "in a benchmark: one.jsonl",
+    ]
+
+
+def test_a_text_that_is_template_throughout_is_found_word_for_word_alone() -> None:
+    products = [f"What is {i} times {i + 6}?" for i in range(11, 31)]
+    gate = gate_on({"one.jsonl": products}, n=8)
+    assert gate.reasons(prompts("What is 12 times 31?", "what is 17 times 23")) == [
+        "",
+        "in a benchmark: one.jsonl",
+    ]
+
+
+def test_a_prompt_that_is_listed_often_is_no_template() -> None:
+    gate = gate_on({"one.jsonl": [templated(3)] * 50}, n=8)
+    assert gate.reasons(prompts(BEFORE + templated(3))) != [""]
+
+
+def test_thousands_of_templated_prompts_meet_none_but_their_copies() -> None:
+    index = GramIndex([templated(i) for i in range(300)], n=8)
+    asked = [templated(i) for i in range(299, 3299)]
+    pairs, shares = index.shares(asked)
+    assert index.limit == 3
+    assert len(pairs) <= index.limit * int(grams_of(asked, 8).counts_N.sum())
+    assert pairs[shares >= 0.25].tolist() == index.shares(asked, 0.25)[0].tolist()
+    assert [0, 299] in pairs[shares == 1.0].tolist()
+
+
 def test_a_copy_is_found_under_the_files_name() -> None:
     gate = gate_on({"data/one.jsonl": ["a b c d e f"], "two.csv": ["how are you today my friend"]})
     asked = prompts(
