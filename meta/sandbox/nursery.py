@@ -27,6 +27,7 @@ import math  # noqa: F401
 import os
 import random
 import re  # noqa: F401
+import select
 import shutil
 import signal
 import socket
@@ -39,6 +40,7 @@ import unittest  # noqa: F401
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from meta.sandbox import candidate, tester
@@ -48,6 +50,9 @@ from meta.sandbox.limits import Limits
 READY = b"ready"
 _LARGEST_REQUEST = 1 << 16
 _MOST_DESCRIPTORS = 8
+_LEAVING_SECONDS = 5.0
+_FLAGS, _EXITING = 6, 0x4
+"""Of `/proc/PID/stat`: the field after the name that has the kernel's flags, and PF_EXITING."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +144,8 @@ def _leave(part: Callable[[], None]) -> None:
 def _ended(process: int) -> Ending:
     """Kills a process that may have ended by itself; what came first."""
     try:
+        if _leaving(process):
+            _wait(process, _LEAVING_SECONDS)
         ended, status, used = os.wait4(process, os.WNOHANG)
         if not ended:
             os.kill(process, signal.SIGKILL)
@@ -147,6 +154,27 @@ def _ended(process: int) -> Ending:
         return Ending(-signal.SIGKILL, 0.0, ours=False)
     code = os.waitstatus_to_exitcode(status)
     return Ending(code, used.ru_utime + used.ru_stime, ours=not ended)
+
+
+def _leaving(process: int) -> bool:
+    """Whether the kernel takes it apart already: its pipes are closed well before it can be reaped.
+
+    Else one that was killed from outside would seem to be killed by us.
+    """
+    try:
+        status = Path(f"/proc/{process}/stat").read_text(errors="replace")
+    except OSError:
+        return False
+    return bool(int(status.rpartition(")")[2].split()[_FLAGS]) & _EXITING)
+
+
+def _wait(process: int, seconds: float) -> None:
+    """Returns once a child has ended, at the latest after this time."""
+    descriptor = os.pidfd_open(process)
+    try:
+        select.select([descriptor], [], [], seconds)
+    finally:
+        os.close(descriptor)
 
 
 def _become(order: dict[str, Any], descriptors: list[int], parent: int) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from meta.sandbox.limits import Limits
 from meta.sandbox.names import BrokenTestsError
+from meta.sandbox.nursery import _ended, _leaving
 from meta.sandbox.process import SandboxError
 from meta.sandbox.sandbox import ProgramRun, Sandbox
 from meta.sandbox.suite import UnitTests
@@ -388,9 +389,32 @@ def test_a_process_that_is_killed_from_outside_is_no_result(
     killer = threading.Thread(target=kill)
     killer.start()
     code = "import time\ntime.sleep(3)\ndef f(x): return x"
-    with pytest.raises(SandboxError, match="killed from outside"):
+    with pytest.raises(SandboxError, match=r"killed from outside|did not start: exit code -9"):
         sandbox.run_tests(code, UnitTests(tests)) if tests else sandbox.run_program(code)
     killer.join()
+
+
+def test_a_process_that_is_being_taken_apart_is_not_said_to_have_been_killed_by_us() -> None:
+    """The kernel closes what a process holds before it can be reaped."""
+    for _ in range(100):
+        read, write = os.pipe()
+        process = os.fork()
+        if not process:
+            signal.pause()
+        os.close(write)
+        os.kill(process, signal.SIGKILL)
+        assert os.read(read, 1) == b""
+        os.close(read)
+        ending = _ended(process)
+        assert (ending.exit_code, ending.ours) == (-signal.SIGKILL, False)
+
+
+def test_a_process_that_runs_is_killed_at_once() -> None:
+    process = os.fork()
+    if not process:
+        signal.pause()
+    assert not _leaving(process)
+    assert _ended(process).ours
 
 
 def confined(process: str) -> bool:
