@@ -33,6 +33,7 @@ from selfplay.core.errors import ConfigError, DataError, LedgerError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group
 from selfplay.data.recorded import recorded_file, to_group
+from selfplay.export.writing import whole
 from selfplay.failed import FAILED
 from selfplay.ledger import RunLock
 from selfplay.notes import job_notes, length_notes, loss_notes
@@ -302,8 +303,8 @@ def finish(job: Job) -> Trained:
     reward_model, accuracy, comparisons = None, None, 0
     if "reward head" in needs_of(job.config.solver):
         reward_model = job.directory / REWARD_MODEL
-        with writing(reward_model):
-            job.solver.export_reward_model(reward_model)
+        with whole(reward_model, force=True) as draft:
+            job.solver.export_reward_model(draft)
     if job.heldout:
         scores = job.solver.reward_scores(job.heldout)
         accuracy, comparisons = comparison_accuracy(job.heldout, scores)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from meta.answers.finding import Answer, first_sentence, last_sentence, without_reason
 from meta.answers.literals import Literal
 from meta.answers.reading import Reading, read
-from meta.answers.spelling import spelled
+from meta.answers.spelling import LONGEST, spelled
 from meta.answers.units import Quantity, quantity
 
 _COPULA = re.compile(
@@ -45,6 +45,8 @@ def candidates(given: Answer, plain: bool, expected: Reading) -> Iterator[str]:
     if given.delimited or len(given.text) <= _LONGEST or plain:
         yield given.text
     if given.delimited:
+        if len(given.text) > LONGEST:  # a text as a whole, if anything
+            return
         cut = first_sentence(given.text)
         yield from dict.fromkeys(text for text in (cut, without_reason(cut)) if text != given.text)
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from meta.answers.spelling import spelled
+from meta.answers.spelling import LONGEST, spelled
 
 _OPTION = re.compile(
     r"(?:(?<=^)|(?<=\n)|(?<=[\s,;:?(（【\[]))[-*•]?[ \t]*\**[(（【\[]?([A-Z])"
@@ -58,10 +58,25 @@ def options(prompt: str) -> Mapping[str, str]:
 def letters(text: str, listed: Mapping[str, str]) -> frozenset[str]:
     """The letters that all of a spelled text names: `B`, `(B)`, `option B`, `B) Paris`, `A and C`.
 
-    None are named by an ordinary text. A letter with the text of another option names both.
+    None are named by an ordinary text, or one longer than `LONGEST`. A letter with the text of
+    another option names both; one that is no option's, but an option's text, names that option.
     """
+    found = _letters(text, listed) if len(text) <= LONGEST else ()
+    return frozenset(key_of(letter, listed) for letter in found)
+
+
+def key_of(letter: str, listed: Mapping[str, str]) -> str:
+    """The option that a letter names: its own, or the one whose text it is (`x` of "A) x B) y")."""
+    if letter.upper() in listed:
+        return letter.upper()
+    alike = [key for key, option in listed.items() if _alike(option, letter)]
+    exact = [key for key in alike if listed[key].rstrip(".") == letter]
+    return next((keys[0] for keys in (exact, alike) if len(keys) == 1), letter.upper())
+
+
+def _letters(text: str, listed: Mapping[str, str]) -> frozenset[str]:
     if match := _ALONE.fullmatch(text):
-        return frozenset(match[1].upper())
+        return frozenset(match[1])
     if match := _WITH_TEXT.fullmatch(text):
         key, rest = match[1] or match[2], spelled(match[3])
         if _JOINED.fullmatch(text):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from meta.answers.candidates import LONGEST_END, candidates
-from meta.answers.choices import letters, options, said
+from meta.answers.choices import key_of, letters, options, said
 from meta.answers.equality import Engine, Question, same
 from meta.answers.finding import Answer
 from meta.answers.literals import Literal
@@ -19,6 +19,8 @@ from meta.answers.units import Quantity
 from selfplay.core.errors import DataError
 
 _NOT_A_NUMBER = frozenset({"nan", "inf", "+inf", "-inf"})
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,14}")
+"""Bare numbers that are equal only if written alike: most answers, and nothing to read in them."""
 _PERCENTS = re.compile(r"%|percent|百分", re.IGNORECASE)
 _ORDERED = re.compile(
     r"\b(?:sort|order(?:ed)?|ascending|descending|arrange|rank|sequence|respectively)\b"
@@ -39,6 +41,8 @@ def no_answer(gold: str) -> bool:
 
 def compare(gold: str, given: Answer, asked: Question, engine: Engine) -> bool | None:
     """Whether an answer is right; None where nothing of the gold answer's kind is in it."""
+    if not asked.listed and _INTEGER.fullmatch(gold) and _INTEGER.fullmatch(given.text):
+        return gold == given.text
     wanted = spelled(gold)
     verdict = _chosen(wanted, given, asked, engine)
     if verdict is not None:
@@ -102,6 +106,8 @@ def _keys(wanted: str, asked: Question, engine: Engine) -> frozenset[str]:
     """The letters of a gold answer: its own, or that of the option whose text it is."""
     single = re.fullmatch(r"[(\[]?[A-Z][)\]]?|[(\[][a-z][)\]]", wanted)
     named = letters(wanted, asked.listed)
+    if asked.listed and not named <= set(asked.listed):
+        named = frozenset()
     if named and (single or asked.listed or (len(named) > 1 and re.search(r"[,&]| and ", wanted))):
         return named
     if named and re.match(r"[(\[]?[A-J][).\]]+\s", wanted):
@@ -115,9 +121,8 @@ def _named_letters(given: Answer, asked: Question) -> frozenset[str]:
     for text in candidates(given, True, Text("")):
         if named := letters(spelled(text), asked.listed):
             return named
-    if not given.delimited:
-        return said(given.text[-LONGEST_END:])
-    return _leading(given.text)
+    found = _leading(given.text) if given.delimited else said(given.text[-LONGEST_END:])
+    return frozenset(key_of(letter, asked.listed) for letter in found)
 
 
 def _leading(text: str) -> frozenset[str]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from meta.answers.literals import Literal, literal
-from meta.answers.spelling import CURRENCY, FUNCTIONS, LONGEST, closing
+from meta.answers.spelling import CURRENCY, FUNCTIONS, LONGEST, REMEMBERED, closing
 from meta.answers.units import NONE, Quantity, Unit, quantity, unit_behind
 
 
@@ -84,10 +84,9 @@ def read(text: str) -> Reading:
     """What a spelled text is; what is longer than `LONGEST` is no mathematics."""
     if len(text) > LONGEST:
         return Text(folded(text))
-    return _read(text)
+    return _remembered(text) if len(text) <= REMEMBERED else _read(text)
 
 
-@lru_cache(maxsize=8192)
 def _read(text: str) -> Reading:
     if len(text) > _LONGEST:
         return Expression(text) if _mathematical(text) else Text(folded(text))
@@ -101,10 +100,15 @@ def _read(text: str) -> Reading:
     )
 
 
+_remembered = lru_cache(maxsize=8192)(_read)
+
+
 def folded(text: str) -> str:
     """The text as plain texts are compared."""
-    plain = re.sub(
-        r"[.,;:!?'\"{}$\\]+(?=\s|$)|(?<=\s)['\"{}$\\]+|^['\"{}$\\]+|,", " ", text.casefold()
+    plain = re.sub(  # a run is tried from its beginning alone: in linear time
+        r"(?<![.,;:!?'\"{}$\\])[.,;:!?'\"{}$\\]+(?=\s|$)|(?<=\s)['\"{}$\\]+|^['\"{}$\\]+|,",
+        " ",
+        text.casefold(),
     )
     plain = re.sub(r"_\{?(\w+)\}?", r"\1", plain)
     plain = " ".join(plain.replace("_", " ").split()) or text.casefold()

@@ -71,6 +71,9 @@ _WRAPPER = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal|up)?|mathrm|mathbf|mathit|mathsf|mathtt|mathnormal|mbox"
     r"|hbox|operatorname\*?|bm|boldsymbol|emph|underline|boxed|fbox|ensuremath)\s*\{([^{}]*)\}"
 )
+_INDEXED = re.compile(r"_\{?\w\}?$|(?<![\\A-Za-z])[A-Za-z]$")
+_INDEX_LENGTH = 8
+"""Characters before a wrapper that say whether it is an index: `_{1}` has four."""
 _UNSEEN = re.compile(
     r"\\(?:left|right|[bB]ig{1,2}[lr]?|displaystyle|textstyle|scriptstyle|limits|nolimits)(?![a-zA-Z])"
     r"|\\!"
@@ -115,6 +118,7 @@ _RENAMED = (
         r"\\\1 ",
     ),
 )
+_ROOT_HERE = re.compile(r"(?:sqrt|√)\s*|\\sqrt\s*(?=\()")
 _ROOT = re.compile(r"(?<![\\a-zA-Z])(?:sqrt|√)\s*|\\sqrt\s*(?=\()")
 _RADICAND = re.compile(r"\d+(?:\.\d+)?|[a-zA-Z]|\\[a-zA-Z]+")
 _DELIMITER = re.compile(r"(?<!\\)\\[()\[\]]")
@@ -130,19 +134,25 @@ _QUOTED = re.compile(r"""(["'])(.*)\1""", re.DOTALL)
 
 LONGEST = 2000
 """Characters of what is spelled: a longer text is no mathematics, and stays as it is."""
+REMEMBERED = 1000
+"""Characters of the longest text whose spelling and reading are remembered."""
 
 
 def spelled(text: str) -> str:
     """`text` in the one spelling; equal answers need not become equal, unequal ones stay so."""
-    return _spelled(text) if len(text) <= LONGEST else " ".join(text.split())
+    if len(text) > LONGEST:
+        return " ".join(text.split())
+    return _remembered(text) if len(text) <= REMEMBERED else _spelled(text)
 
 
-@lru_cache(maxsize=8192)
 def _spelled(text: str) -> str:
     text = _latex(_signs(text))
     text = " ".join(text.split())
     text = _GROUPED.sub(lambda match: match[1].replace(" ", ""), text)
     return _bare(text)
+
+
+_remembered = lru_cache(maxsize=8192)(_spelled)
 
 
 def _signs(text: str) -> str:
@@ -167,10 +177,8 @@ def _latex(text: str) -> str:
 
 def _unwrapped(match: re.Match[str]) -> str:
     """What is wrapped, set off from a number before it as its unit is; not from an index."""
-    indexed = (
-        re.search(r"_\{?\w\}?$|(?<![\\A-Za-z])[A-Za-z]$", match.string[: match.start()]) is not None
-    )
-    return match[1] if indexed else f" {match[1]} "
+    before = match.string[max(0, match.start() - _INDEX_LENGTH) : match.start()]
+    return match[1] if _INDEXED.search(before) else f" {match[1]} "
 
 
 def _unset(text: str) -> str:
@@ -181,20 +189,33 @@ def _unset(text: str) -> str:
 
 def _rooted(text: str) -> str:
     r"""`√3`, `sqrt(3)` and `\sqrt(3)` as `\sqrt{3}`."""
-    found = _ROOT.search(text)
-    while found is not None:
-        rest = text[found.end() :]
-        if rest.startswith("(") and (end := closing(rest, 0)) is not None:
-            inside, rest = rest[1:end], rest[end + 1 :]
-        elif plain := _RADICAND.match(rest):
-            inside, rest = plain[0], rest[plain.end() :]
+    ends, signs, position = _ends(text), list(text), 0
+    while found := _ROOT_HERE.match(text, position) or _ROOT.search(text, position):
+        start = found.end()
+        if text.startswith("(", start) and start in ends:
+            if ends[start] == start + 1:
+                break
+            signs[start], signs[ends[start]] = "{", "}"
+            position = start + 1
+        elif plain := _RADICAND.match(text, start):
+            position = plain.end()
+            signs[start:position] = ["{" + plain[0] + "}"] + [""] * (position - start - 1)
         else:
-            inside = ""
-        if not inside:
-            return text
-        text = text[: found.start()] + rf"\sqrt{{{inside}}}" + rest
-        found = _ROOT.search(text)
-    return text
+            break
+        signs[found.start() : start] = [r"\sqrt"] + [""] * (start - found.start() - 1)
+    return "".join(signs)
+
+
+def _ends(text: str) -> dict[int, int]:
+    """Where each bracket that opens closes, by where it opens; of whatever kind they are."""
+    opened: list[int] = []
+    ends: dict[int, int] = {}
+    for position, sign in enumerate(text):
+        if sign in "([{":
+            opened.append(position)
+        elif sign in ")]}" and opened:
+            ends[opened.pop()] = position
+    return ends
 
 
 def closing(text: str, start: int) -> int | None:

@@ -39,13 +39,19 @@ def prctl(option: int, *arguments: int) -> None:
 
 
 def own_namespaces() -> bool:
-    """Moves into fresh user, mount, network and IPC namespaces; False where not permitted."""
+    """Moves into fresh user, mount, network and IPC namespaces; False where not permitted.
+
+    Some systems permit the move and then nothing within it, not even to say who one is there.
+    """
     user, group = os.geteuid(), os.getegid()
     if _LIBC.unshare(_UNSHARED) != 0:
         return False
     maps = {"setgroups": "deny", "uid_map": f"{user} {user} 1", "gid_map": f"{group} {group} 1"}
-    for name, content in maps.items():
-        Path("/proc/self", name).write_text(content, encoding="ascii")
+    try:
+        for name, content in maps.items():
+            Path("/proc/self", name).write_text(content, encoding="ascii")
+    except OSError:
+        return False
     return True
 
 

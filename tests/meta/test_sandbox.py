@@ -354,10 +354,19 @@ def test_files_are_counted(sandbox: Sandbox) -> None:
     assert 100 < int(run(sandbox, code).output) <= 1000
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "import meta.sandbox.confine as c; c.own_namespaces = bool",
+        "import meta.sandbox.kernel as k; k._LIBC.unshare = lambda flags: -1",
+        "import meta.sandbox.kernel as k; k.Path = lambda *_: open('/proc/version', 'w')",
+    ],
+    ids=["none", "not permitted", "permitted without an identity"],
+)
 def test_without_namespaces_nothing_is_written_for_nothing_bounds_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    before: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    start_with(monkeypatch, tmp_path, "import meta.sandbox.confine as c; c.own_namespaces = bool")
+    start_with(monkeypatch, tmp_path, before)
     plain = Sandbox(LIMITS)
     assert attempt(plain, "open('file', 'w')") == "PermissionError"
     assert run(plain, "print(1)").output == "1\n"

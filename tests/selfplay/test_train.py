@@ -292,6 +292,26 @@ def test_the_policy_of_a_job_can_be_exported_as_a_reward_model(
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
+def test_a_reward_model_appears_whole_or_not_at_all(
+    job: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Path] = []
+
+    def halfway(pretrained: Any, directory: Path) -> None:
+        written.append(directory)
+        (directory / "config.json").write_text("{}", encoding="utf-8")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("solver.export.save_pretrained", halfway)
+        with pytest.raises(KeyboardInterrupt):
+            job(COMPARISONS, "solver.objective=rm")
+    trained = job(COMPARISONS, "solver.objective=rm")
+    assert written
+    assert not any(directory.exists() for directory in written)
+    assert (trained.reward_model / "model.safetensors").exists()
+
+
 def test_the_command_starts_without_torch() -> None:
     code = "import sys, selfplay.cli.train_command; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -88,6 +88,22 @@ def test_two_letters_or_a_letter_with_anothers_text_are_two_choices(text: str) -
     assert letters(spelled(text), {"A": "one", "B": "two"}) == {"A", "B"}
 
 
+@pytest.mark.parametrize(
+    ("text", "named"), [("x", "A"), ("y", "B"), ("A", "A"), ("b", "B"), ("B) x", "AB"), ("z", "Z")]
+)
+def test_a_letter_that_is_the_text_of_an_option_names_that_option(text: str, named: str) -> None:
+    assert letters(spelled(text), {"A": "x", "B": "y"}) == set(named)
+
+
+@pytest.mark.parametrize(
+    "text", ["!" * 200_000 + "x", "√1" * 100_000, "(" * 200_000, "$" * 200_000]
+)
+def test_a_flood_of_one_sign_is_read_in_time_that_grows_with_its_length(text: str) -> None:
+    """Were it to grow with its square, the test would end at its time limit."""
+    assert isinstance(read(spelled(text)), Text)
+    assert letters(spelled(text), {"A": "x", "B": "y"}) == set()
+
+
 @pytest.mark.parametrize("text", ["Bob", "a dog", "two", "Berlin", "I"])
 def test_words_name_no_choice(text: str) -> None:
     assert letters(spelled(text), {"A": "one", "B": "two"}) in (frozenset(), {"I"})
