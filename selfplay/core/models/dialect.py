@@ -69,7 +69,9 @@ class Dialect:
             spoken: in which words it was sent; another request may have found others since.
             outcome: what came of it.
         """
-        if isinstance(outcome, Failure) and self.spoken(body) != spoken:
+        if not isinstance(outcome, Failure) or outcome.status not in _FORM_REFUSED:
+            return False  # of a server that is busy or away, words are not the reason
+        if self.spoken(body) != spoken:
             return True
         return _wants_new_limit(spoken, outcome) or self._doubts_form(body, outcome)
 
@@ -81,21 +83,25 @@ class Dialect:
             outcome: the refusal.
             send: sends other words once.
         """
-        if _wants_new_limit(self.spoken(body), outcome):
-            found = await send(_renamed(self.spoken(body)))
-            if not (isinstance(found, Failure) and (found.again or _names_new_limit(found))):
-                self._new_limit = True
-                note(f"{self._server} wants {NEW_LIMIT} for {OLD_LIMIT}, and is asked so")
-                outcome = found
+        asked = self.spoken(body)
+        if _wants_new_limit(asked, outcome):
+            found = await send(_renamed(asked))
+            if not _names_new_limit(found):
+                asked, outcome = _renamed(asked), found
         if self._doubts_form(body, outcome):
-            outcome = await self._in_another_form(body, outcome, send)
+            outcome = await self._in_another_form(body, asked, outcome, send)
+        in_trouble = isinstance(outcome, Failure) and outcome.again
+        if NEW_LIMIT in asked and OLD_LIMIT in body and not self._new_limit and not in_trouble:
+            self._new_limit = True
+            note(f"{self._server} wants {NEW_LIMIT} for {OLD_LIMIT}, and is asked so")
         self.heard(body, outcome)
         return outcome
 
-    async def _in_another_form(self, body: Body, refusal: Outcome, send: Send) -> Outcome:
+    async def _in_another_form(
+        self, body: Body, asked: Body, refusal: Outcome, send: Send
+    ) -> Outcome:
         """The answer in a weaker form, which is kept to; the refusal where there is none."""
         assert isinstance(refusal, Failure)
-        asked = self.spoken(body)
         for form in _WEAKER:
             found = await send(_formed(asked, form))
             if isinstance(found, Failure):

@@ -141,12 +141,13 @@ class Poster:
         """A request in the server's words; in those that are found on the way, where need be."""
         spoken = self._dialect.spoken(body)
         outcome = await send(spoken)
-        if self._dialect.doubts(body, spoken, outcome):
+        while self._dialect.doubts(body, spoken, outcome):
             async with self._settling:
                 # While this one waited, another request may have found out.
                 if self._dialect.spoken(body) == spoken:
                     return await self._dialect.settled(body, outcome, send)
-            outcome = await send(self._dialect.spoken(body))
+            spoken = self._dialect.spoken(body)
+            outcome = await send(spoken)
         self._dialect.heard(body, outcome)
         return outcome
 

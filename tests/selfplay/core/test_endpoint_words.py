@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, formatdate
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -67,6 +68,64 @@ def test_a_server_that_asks_for_the_limits_other_name_is_asked_so_and_it_is_told
     assert not any("max_tokens" in request for request in served.requests[asked:])
     assert len(served.requests) == asked + 4
     assert [line for line in heard if "wants max_completion_tokens" in line] == heard
+
+
+@pytest.mark.parametrize("last", [USE_OTHER, Answer(error("no schemas"), 400)])
+def test_a_request_refused_in_words_that_were_replaced_meanwhile_is_asked_in_the_new_ones(
+    last: Answer,
+) -> None:
+    """And in others, where the new ones are refused for something else."""
+    found_out = Event()
+
+    def behave(body: dict[str, Any]) -> Answer:
+        if "max_tokens" not in body:
+            found_out.set()
+            return last if last is not USE_OTHER and "response_format" in body else FINE
+        if "late" in str(body["messages"]):
+            found_out.wait(30.0)
+        return USE_OTHER
+
+    with serving(behave) as served:
+        model = model_at(served, concurrency=2, timeout=60.0).replying_as(FORM)
+        assert [len(found) for found in ask(model, "early", "late")] == [1, 1]
+    assert model.usage.failures == {}
+    assert model.usage.retries == 0
+
+
+def test_passing_trouble_in_new_words_is_waited_for_and_the_words_are_found_then() -> None:
+    busy = [Answer("busy", 429, {"Retry-After": "0.01"}), Answer("", 503)]
+
+    def behave(body: dict[str, Any]) -> Answer:
+        if "max_tokens" in body:
+            return USE_OTHER
+        return busy.pop(0) if busy else FINE
+
+    with serving(behave) as served:
+        model = model_at(served)
+        assert ask(model)[0][0].text == "fine"
+        asked = len(served.requests)
+        assert ask(model, "b")[0]
+    assert ["max_tokens" in request for request in served.requests[:asked]] == [True, False] * 3
+    assert len(served.requests) == asked + 1
+    assert model.usage.retries == 2
+
+
+def test_a_busy_server_is_not_asked_at_once_in_words_that_were_found_meanwhile() -> None:
+    found_out = Event()
+
+    def behave(body: dict[str, Any]) -> Answer:
+        if "max_tokens" not in body:
+            found_out.set()
+            return FINE
+        if "late" not in str(body["messages"]):
+            return USE_OTHER
+        found_out.wait(30.0)
+        return Answer("busy", 429)
+
+    with serving(behave) as served:
+        model = model_at(served, concurrency=2, timeout=60.0)
+        assert all(ask(model, "early", "late"))
+    assert model.usage.retries == 1, "after the wait that a busy server is given"
 
 
 def refusing_schemas(status: int, objects: bool) -> Any:
