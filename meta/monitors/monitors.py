@@ -2,8 +2,10 @@
 
 The reference is the first rounds of the run, or trusted responses that are handed in (anchors that
 the judge in force has scored). It does not move, so that a slow drift is not taken for the normal
-state. Statistics of rewards are compared under one judging fingerprint alone: after a change of
-rubric their reference is made of the first rounds under the new one. Each look tests a statistic
+state. Statistics of rewards are compared under one judging alone: after a change of rubric their
+reference is made of the first rounds under the new one. Where clusters of prompts have rubrics of
+their own, a round has several judgings, and is compared by the prompts of those that both sides
+have. Each look tests a statistic
 on the newest round and on the last few together (`meta.monitors.drift`), at a level that keeps the
 expected number of false alarms within the budget.
 
@@ -18,7 +20,7 @@ harder, lengths and scores follow; such monitors only tell, unless they are conf
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
 from typing import TypeAlias
@@ -27,7 +29,7 @@ import numpy as np
 
 from meta.monitors.alarms import Alarm, Looked, Reading, suspects
 from meta.monitors.drift import drift
-from meta.monitors.seen import FloatArray, Row, Seen, Statistic, means
+from meta.monitors.seen import FloatArray, Row, Seen, Statistic, comparable, means
 from meta.tables.monitors import MonitorOptions, MonitorsOptions
 from selfplay.core.seeding import Seed
 
@@ -59,7 +61,7 @@ class Monitors:
         """
         self._options, self._history, self._seed = options, history, seed
         self._monitors = [Monitor(c.name, c.options, c.build()) for c in options.watch]
-        self._fingerprints: dict[int, str] = {}
+        self._judgings: dict[int, tuple[str, ...]] = {}
         self._measured: dict[int, dict[str, list[Row]]] = {}
 
     def look(self, t: int, seen: Seen, anchors: Seen | None = None, since: int = 1) -> Looked:
@@ -76,12 +78,14 @@ class Monitors:
         needed: set[int] = set()
         readings = []
         for monitor in self._monitors:
-            first = self._reference(t, since, monitor.statistic.scored)
+            scored = monitor.statistic.scored
+            first = self._reference(t, since, scored)
             start = since if handed else first[-1] + 1 if first else t + 1
-            recent = self._recent(t, start, monitor.statistic.scored)
+            recent = self._recent(t, start, scored)
             needed |= {*first, *recent}
-            reference = handed[monitor.name] if handed else self._rows(first, monitor.name)
-            rounds = [self._rows([r], monitor.name) for r in recent]
+            shared = self._shared(t, first) if scored else None
+            reference = handed[monitor.name] if handed else self._rows(first, monitor.name, shared)
+            rounds = [self._rows([r], monitor.name, shared) for r in recent]
             readings.append(self._read(t, monitor, reference, rounds))
         self._measured = {r: rows for r, rows in self._measured.items() if r in needed | {t}}
         return Looked(tuple(readings))
@@ -104,7 +108,7 @@ class Monitors:
         """The first rounds from `since` on that round t can be compared with; empty if too few."""
         found: list[int] = []
         for r in range(since, t):
-            if not scored or self._fingerprint(r) == self._fingerprint(t):
+            if not scored or self._shared(t, [r]):
                 found.append(r)
             if len(found) == self._options.reference:
                 return found
@@ -114,24 +118,33 @@ class Monitors:
         """The rounds up to t, from `start` on, that may be compared together."""
         found: list[int] = []
         for r in range(t, max(start, t - max(self._options.spans) + 1) - 1, -1):
-            if scored and self._fingerprint(r) != self._fingerprint(t):
+            if scored and r < t and not self._shared(t, [r]):
                 break
             found.insert(0, r)
         return found
 
-    def _fingerprint(self, r: int) -> str:
-        if r not in self._fingerprints:
-            self._fingerprints[r] = self._history(r).fingerprint
-        return self._fingerprints[r]
+    def _shared(self, t: int, rounds: Sequence[int]) -> frozenset[str]:
+        """The judgings of round t that some rounds have as well; all of its own without rounds."""
+        own = frozenset(self._judgings_of(t)) - {""}
+        return own.intersection(chain.from_iterable(map(self._judgings_of, rounds or [t])))
 
-    def _rows(self, rounds: Sequence[int], name: str) -> list[Row]:
+    def _judgings_of(self, r: int) -> tuple[str, ...]:
+        if r not in self._judgings:
+            self._judgings[r] = self._history(r).judgings
+        return self._judgings[r]
+
+    def _rows(self, rounds: Sequence[int], name: str, among: Set[str] | None) -> list[Row]:
+        """The rows of some rounds, missing where a prompt was judged as none of `among` says."""
+        rows: list[Row] = []
         for r in rounds:
             if r not in self._measured:
                 self._take_in(r, self._history(r))
-        return list(chain.from_iterable(self._measured[r][name] for r in rounds))
+            found = self._measured[r][name]
+            rows += found if among is None else comparable(found, self._judgings_of(r), among)
+        return rows
 
     def _take_in(self, r: int, seen: Seen) -> None:
-        self._fingerprints[r], self._measured[r] = seen.fingerprint, self._measure(seen)
+        self._judgings[r], self._measured[r] = seen.judgings, self._measure(seen)
 
     def _measure(self, seen: Seen) -> dict[str, list[Row]]:
         return {monitor.name: monitor.statistic.measure(seen) for monitor in self._monitors}

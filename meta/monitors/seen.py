@@ -7,7 +7,7 @@ prompts. NaN is missing: a response that cannot be measured is left out, never c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
@@ -43,9 +43,9 @@ class Seen:
             raise ValueError(f"trusted verdicts for {found} responses of groups of {sizes}")
 
     @property
-    def fingerprint(self) -> str:
-        """The judging that the rewards come from; empty without groups."""
-        return self.groups[0].fingerprint if self.groups else ""
+    def judgings(self) -> tuple[str, ...]:
+        """For each group the judging that its rewards come from; empty where it is not judged."""
+        return tuple(group.fingerprint for group in self.groups)
 
     def rewards(self) -> list[FloatArray]:
         """The judge's rewards, NaN where missing, rescaled to [0, 1] where their scale is finite.
@@ -88,7 +88,7 @@ class Statistic:
     """A row for each group; a function of that round alone."""
     side: Side
     scored: bool = False
-    """It reads rewards, so it is compared under one judging fingerprint alone."""
+    """It reads rewards, so what it says of a prompt is compared under one judging alone."""
     beyond: float | None = None
     """Where set, a value on the near side of it is no alarm, however much it drifted."""
     limit: float | None = None
@@ -115,6 +115,14 @@ def of_texts(function: Callable[[str, str], float]) -> Measure:
 def said(text: str) -> tuple[str, ...]:
     """The words of a text; several statistics ask for those of one round."""
     return tuple(words(text))
+
+
+def comparable(rows: Sequence[Row], judgings: Sequence[str], among: Set[str]) -> list[Row]:
+    """The rows, missing where a prompt was judged in another way than one of `among`."""
+    return [
+        row if judging in among else np.full(len(row), np.nan)
+        for row, judging in zip(rows, judgings, strict=True)
+    ]
 
 
 def means(rows: Sequence[FloatArray]) -> FloatArray:

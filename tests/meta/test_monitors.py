@@ -142,6 +142,32 @@ def test_after_a_change_of_rubric_scores_get_a_new_reference_and_texts_keep_thei
     assert drifted == ["disagreement"], "under the new rubric it drifts from rounds 7 to 10"
 
 
+def of_two_clusters(t: int, wrong: tuple[float, float], judged: tuple[str, str]) -> Seen:
+    parts = [a_round(t, 24, wrong=wrong[i], fingerprint=judged[i]) for i in (0, 1)]
+    return replace(
+        parts[0],
+        groups=[*parts[0].groups, *parts[1].groups],
+        trusted=[*parts[0].trusted, *parts[1].trusted],
+    )
+
+
+@pytest.mark.parametrize("changed", [0, 1])
+@pytest.mark.parametrize("monitor", ["disagreement", "gap"])
+def test_a_change_of_one_clusters_rubric_leaves_the_other_clusters_scores_comparable(
+    changed: int, monitor: str
+) -> None:
+    judged = ("first", "second")
+    after = tuple("new" if i == changed else judged[i] for i in (0, 1))
+    new, kept = (0.9, 0.0) if changed == 0 else (0.0, 0.9), (0.0, 0.9) if changed == 0 else (0.9, 0)
+    rounds = {r: of_two_clusters(r, (0.0, 0.0), judged) for r in range(1, 7)}
+    rounds[7] = of_two_clusters(7, new, (after[0], after[1]))
+    assert not run(watching(monitor), rounds)[7].alarms, "another judge is no drift"
+    rounds[7] = of_two_clusters(7, kept, (after[0], after[1]))
+    (alarm,) = run(watching("disagreement"), rounds)[7].alarms
+    others = range(24, 48) if changed == 0 else range(24)
+    assert {suspect.group for suspect in alarm.suspects} <= set(others)
+
+
 def test_anchors_take_the_place_of_the_first_rounds() -> None:
     rounds, _ = planted_from(1, 2, 0.4)
     monitors = Monitors(watching("templates"), rounds.__getitem__, SEED)
