@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from meta.answers.literals import Literal, literal
-from meta.answers.spelling import CURRENCY, FUNCTIONS, LONGEST, REMEMBERED, closing
+from meta.answers.spelling import CURRENCY, FUNCTIONS, LONGEST, closings
 from meta.answers.units import NONE, Quantity, Unit, quantity, unit_behind
 
 
@@ -84,9 +84,10 @@ def read(text: str) -> Reading:
     """What a spelled text is; what is longer than `LONGEST` is no mathematics."""
     if len(text) > LONGEST:
         return Text(folded(text))
-    return _remembered(text) if len(text) <= REMEMBERED else _read(text)
+    return _read(text)
 
 
+@lru_cache(maxsize=8192)
 def _read(text: str) -> Reading:
     if len(text) > _LONGEST:
         return Expression(text) if _mathematical(text) else Text(folded(text))
@@ -98,9 +99,6 @@ def _read(text: str) -> Reading:
         or _expression(text)
         or Text(folded(text))
     )
-
-
-_remembered = lru_cache(maxsize=8192)(_read)
 
 
 def folded(text: str) -> str:
@@ -155,7 +153,7 @@ def _enclosed(text: str) -> bool:
         len(text) > 2
         and text[0] in _PAIRS
         and text[-1] in ")]"
-        and closing(text, 0) == len(text) - 1
+        and closings(text).get(0) == len(text) - 1
     )
 
 

@@ -119,7 +119,7 @@ _RENAMED = (
     ),
 )
 _ROOT_HERE = re.compile(r"(?:sqrt|√)\s*|\\sqrt\s*(?=\()")
-_ROOT = re.compile(r"(?<![\\a-zA-Z])(?:sqrt|√)\s*|\\sqrt\s*(?=\()")
+_ROOT = re.compile(rf"(?<![\\a-zA-Z]){_ROOT_HERE.pattern}")
 _RADICAND = re.compile(r"\d+(?:\.\d+)?|[a-zA-Z]|\\[a-zA-Z]+")
 _DELIMITER = re.compile(r"(?<!\\)\\[()\[\]]")
 _DISPLAY = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
@@ -134,25 +134,19 @@ _QUOTED = re.compile(r"""(["'])(.*)\1""", re.DOTALL)
 
 LONGEST = 2000
 """Characters of what is spelled: a longer text is no mathematics, and stays as it is."""
-REMEMBERED = 1000
-"""Characters of the longest text whose spelling and reading are remembered."""
 
 
 def spelled(text: str) -> str:
     """`text` in the one spelling; equal answers need not become equal, unequal ones stay so."""
-    if len(text) > LONGEST:
-        return " ".join(text.split())
-    return _remembered(text) if len(text) <= REMEMBERED else _spelled(text)
+    return _spelled(text) if len(text) <= LONGEST else " ".join(text.split())
 
 
+@lru_cache(maxsize=8192)
 def _spelled(text: str) -> str:
     text = _latex(_signs(text))
     text = " ".join(text.split())
     text = _GROUPED.sub(lambda match: match[1].replace(" ", ""), text)
     return _bare(text)
-
-
-_remembered = lru_cache(maxsize=8192)(_spelled)
 
 
 def _signs(text: str) -> str:
@@ -189,7 +183,7 @@ def _unset(text: str) -> str:
 
 def _rooted(text: str) -> str:
     r"""`√3`, `sqrt(3)` and `\sqrt(3)` as `\sqrt{3}`."""
-    ends, signs, position = _ends(text), list(text), 0
+    ends, signs, position = closings(text), list(text), 0
     while found := _ROOT_HERE.match(text, position) or _ROOT.search(text, position):
         start = found.end()
         if text.startswith("(", start) and start in ends:
@@ -206,7 +200,7 @@ def _rooted(text: str) -> str:
     return "".join(signs)
 
 
-def _ends(text: str) -> dict[int, int]:
+def closings(text: str) -> dict[int, int]:
     """Where each bracket that opens closes, by where it opens; of whatever kind they are."""
     opened: list[int] = []
     ends: dict[int, int] = {}
@@ -216,16 +210,6 @@ def _ends(text: str) -> dict[int, int]:
         elif sign in ")]}" and opened:
             ends[opened.pop()] = position
     return ends
-
-
-def closing(text: str, start: int) -> int | None:
-    """Where the bracket that opens at `start` closes; None where it does not."""
-    depth = 0
-    for position in range(start, len(text)):
-        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(text[position], 0)
-        if depth == 0:
-            return position
-    return None
 
 
 def _bare(text: str) -> str:
