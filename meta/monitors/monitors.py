@@ -48,6 +48,15 @@ class Monitor:
     statistic: Statistic
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What the statistics say of a round's prompts, and how each of these was judged."""
+
+    judgings: Sequence[str]
+    rows: Mapping[str, Rows]
+    """By monitor, one for each prompt."""
+
+
 class Monitors:
     """The monitors of a run."""
 
@@ -61,8 +70,8 @@ class Monitors:
         """
         self._options, self._history, self._seed = options, history, seed
         self._monitors = [Monitor(c.name, c.options, c.build()) for c in options.watch]
-        self._judgings: dict[int, tuple[str, ...]] = {}
-        self._measured: dict[int, dict[str, list[Row]]] = {}
+        self._judgings: dict[int, frozenset[str]] = {}
+        self._measured: dict[int, Measured] = {}
 
     def look(self, t: int, seen: Seen, anchors: Seen | None = None, since: int = 1) -> Looked:
         """What round t shows.
@@ -74,7 +83,7 @@ class Monitors:
             since: the round with which the reference begins.
         """
         self._take_in(t, seen)
-        handed = None if anchors is None else self._measure(anchors)
+        handed = None if anchors is None else self._measure(anchors).rows
         needed: set[int] = set()
         readings = []
         for monitor in self._monitors:
@@ -92,7 +101,7 @@ class Monitors:
 
     def _read(self, t: int, monitor: Monitor, reference: Rows, rounds: Sequence[Rows]) -> Reading:
         """One statistic: `rounds` are those that may be compared, the newest last."""
-        values = monitor.statistic.pooled([*reference, *self._measured[t][monitor.name]])
+        values = monitor.statistic.pooled([*reference, *self._measured[t].rows[monitor.name]])
         now_P = known(means(values[len(reference) :]))
         value = float(now_P.mean()) if len(now_P) else None
         found = [
@@ -125,10 +134,11 @@ class Monitors:
 
     def _shared(self, t: int, rounds: Sequence[int]) -> frozenset[str]:
         """The judgings of round t that some rounds have as well; all of its own without rounds."""
-        own = frozenset(self._judgings_of(t)) - {""}
-        return own.intersection(chain.from_iterable(map(self._judgings_of, rounds or [t])))
+        own = self._judgings_of(t)
+        others = chain.from_iterable(map(self._judgings_of, rounds))
+        return own.intersection(others) if rounds else own
 
-    def _judgings_of(self, r: int) -> tuple[str, ...]:
+    def _judgings_of(self, r: int) -> frozenset[str]:
         if r not in self._judgings:
             self._judgings[r] = self._history(r).judgings
         return self._judgings[r]
@@ -139,15 +149,17 @@ class Monitors:
         for r in rounds:
             if r not in self._measured:
                 self._take_in(r, self._history(r))
-            found = self._measured[r][name]
-            rows += found if among is None else comparable(found, self._judgings_of(r), among)
+            measured = self._measured[r]
+            found = measured.rows[name]
+            rows += found if among is None else comparable(found, measured.judgings, among)
         return rows
 
     def _take_in(self, r: int, seen: Seen) -> None:
         self._judgings[r], self._measured[r] = seen.judgings, self._measure(seen)
 
-    def _measure(self, seen: Seen) -> dict[str, list[Row]]:
-        return {monitor.name: monitor.statistic.measure(seen) for monitor in self._monitors}
+    def _measure(self, seen: Seen) -> Measured:
+        rows = {monitor.name: monitor.statistic.measure(seen) for monitor in self._monitors}
+        return Measured([group.fingerprint for group in seen.groups], rows)
 
 
 def examine(

@@ -43,9 +43,9 @@ class Seen:
             raise ValueError(f"trusted verdicts for {found} responses of groups of {sizes}")
 
     @property
-    def judgings(self) -> tuple[str, ...]:
-        """For each group the judging that its rewards come from; empty where it is not judged."""
-        return tuple(group.fingerprint for group in self.groups)
+    def judgings(self) -> frozenset[str]:
+        """The judgings that the rewards come from: one, but where clusters have their own."""
+        return frozenset(group.fingerprint for group in self.groups) - {""}
 
     def rewards(self) -> list[FloatArray]:
         """The judge's rewards, NaN where missing, rescaled to [0, 1] where their scale is finite.
