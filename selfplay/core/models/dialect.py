@@ -83,15 +83,14 @@ class Dialect:
             outcome: the refusal.
             send: sends other words once.
         """
-        asked = self.spoken(body)
+        asked, renamed = self.spoken(body), False
         if _wants_new_limit(asked, outcome):
             found = await send(_renamed(asked))
             if not _names_new_limit(found):
-                asked, outcome = _renamed(asked), found
+                asked, renamed, outcome = _renamed(asked), True, found
         if self._doubts_form(body, outcome):
             outcome = await self._in_another_form(body, asked, outcome, send)
-        in_trouble = isinstance(outcome, Failure) and outcome.again
-        if NEW_LIMIT in asked and OLD_LIMIT in body and not self._new_limit and not in_trouble:
+        if renamed and not (isinstance(outcome, Failure) and outcome.again):
             self._new_limit = True
             note(f"{self._server} wants {NEW_LIMIT} for {OLD_LIMIT}, and is asked so")
         self.heard(body, outcome)
