@@ -33,7 +33,7 @@ from selfplay.core.errors import ConfigError, DataError, LedgerError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group
 from selfplay.data.recorded import recorded_file, to_group
-from selfplay.export.writing import whole
+from selfplay.drafts import whole
 from selfplay.failed import FAILED
 from selfplay.ledger import RunLock
 from selfplay.notes import job_notes, length_notes, loss_notes

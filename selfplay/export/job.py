@@ -16,6 +16,7 @@ from typing import Any
 
 from selfplay.core.errors import ConfigError, DataError
 from selfplay.decoding import decoder
+from selfplay.drafts import check_free, whole
 from selfplay.export.card import write_card
 from selfplay.export.items import Item
 from selfplay.export.layouts import Layout, layout_of, row
@@ -23,7 +24,7 @@ from selfplay.export.options import ExportOptions
 from selfplay.export.parts import PARTS
 from selfplay.export.plan import TRAIN, VALIDATION, Plan, Progress, planning
 from selfplay.export.responses import response_items, rounds_with_groups
-from selfplay.export.writing import WRITERS, Rows, check_free, to_datasets, whole
+from selfplay.export.writing import WRITERS, Rows, to_datasets
 from selfplay.ledger import pool
 from selfplay.ledger.database import Database
 from selfplay.lineage.reading import reading

@@ -1,28 +1,20 @@
 """Rows to files, a few at a time: JSON Lines, Parquet, or a directory that `datasets` loads.
 
 A `datasets` directory is made from Parquet files, which `datasets` maps and never loads whole.
-Everything is written beside its place and renamed when it is whole, so that an export is there or
-is not; what stood there before goes only then.
+What is written here is a draft (`selfplay.drafts`), so that an export is there or is not.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from selfplay.core.errors import ConfigError
 from selfplay.export.columns import SOURCES, arrow_type
 from selfplay.export.layouts import Layout
-from selfplay.paths import LEDGER
-from selfplay.policies import writing
 
-_OF_RUNS = (LEDGER, "policy.json")
-"""Files that an export never has, and a run or one of its policies always."""
 _BATCH = 1024
 """Rows of a Parquet row group that are in memory at once."""
 
@@ -126,55 +118,3 @@ def to_datasets(directory: Path, splits: list[str]) -> None:
     finally:
         if not quiet_before:
             enable_progress_bars()
-
-
-def check_free(place: Path, force: bool) -> None:
-    """Refuses to replace what is there unless that is asked for, and to replace a run at all.
-
-    Raises:
-        ConfigError: something is there, or a run is.
-    """
-    if place.is_dir() and any(next(place.rglob(name), None) for name in _OF_RUNS):
-        raise ConfigError(
-            f"expected an older export or nothing at {place}, found a directory with a run or its "
-            "policies, which --force does not replace either; choose another place"
-        )
-    if (place.exists() or place.is_symlink()) and not force:
-        raise ConfigError(
-            f"expected nothing at {place}, found {'a directory' if place.is_dir() else 'a file'}; "
-            "choose another place, or replace it with --force"
-        )
-
-
-@contextmanager
-def whole(place: Path, force: bool) -> Iterator[Path]:
-    """Where to write what is moved to `place` in the end, file or directory.
-
-    Raises:
-        ConfigError: something is there, and `force` is false; or a run is there.
-        ResourceError: the file system is full, failing or read-only.
-    """
-    check_free(place, force)
-    with writing(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
-        try:
-            (draft / "new").mkdir()
-            yield draft / "new" / place.name
-            check_free(place, force)
-            _swap(draft / "new" / place.name, place, draft / "old")
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-
-
-def _swap(made: Path, place: Path, aside: Path) -> None:
-    """Files change places at once; else what is there is moved aside first, and back on failure."""
-    if not place.exists() or (place.is_file() and made.is_file()):
-        made.replace(place)
-        return
-    place.rename(aside)
-    try:
-        made.rename(place)
-    except OSError:
-        aside.rename(place)
-        raise
