@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from creator import shelf, yields
+from creator import memory, yields
 from creator.choosers.chooser import Arms, Chooser, arms_of
 from creator.cohorts import Cohorts
 from creator.config import CreatorConfig, weight_of
@@ -87,7 +87,7 @@ class Birth:
     """Whether the operator gave back the parent itself, which was admitted long ago."""
 
 
-class Past(shelf.Archive, yields.Archive, Protocol):
+class Past(memory.Archive, yields.Archive, Protocol):
     """What is asked of the run's ledger."""
 
 

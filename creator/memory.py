@@ -15,11 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from creator import shelf
 from creator.config import CreatorConfig
 from creator.estimators.evidence import Estimator, evidence_of, required
 from creator.estimators.staleness import discounted, trust
@@ -31,7 +32,7 @@ from creator.retention.contents import Replacement
 from creator.retention.dropping import dropped
 from creator.retention.retirement import success_rates, visited
 from creator.samplers.candidates import Candidates
-from creator.shelf import Archive, Shelf
+from creator.shelf import Shelf
 from creator.tables.estimators import TrustOptions
 from creator.tables.retention import PoolOptions
 from selfplay.core.seeding import Seed
@@ -39,6 +40,13 @@ from selfplay.core.types import Estimate, Group, Now, Prompt
 
 History: TypeAlias = Callable[[int], Sequence[Group]]
 """From an earlier round to the judged groups that its estimates rest on."""
+
+
+class Archive(shelf.Archive, Protocol):
+    """What is asked of the run's ledger."""
+
+    def judgings(self, t: int) -> frozenset[str]:
+        """The judging fingerprints in force when round t was composed; none where not recorded."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,8 +158,10 @@ class Memory:
                 self.pool.update(part.rows, part.made, part.now)
                 self.pool.stand(part.rows, part.standing)
             if found:
+                # Those of clusters that have no prompt in this round are in force as well.
                 alike = frozenset(part.now.fingerprint for part in found)
-                self._make_room(replace(found[-1].now, alike=alike))
+                in_force = alike | self._archive.judgings(t)
+                self._make_room(replace(found[-1].now, alike=in_force))
             self._folded = t
             self._file.folded(t, [group for part in found for group in part.groups], self.pool)
 

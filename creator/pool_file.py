@@ -22,7 +22,7 @@ NAME = "pool"
 """Of the file in its directory."""
 EVERY = 2048
 """Groups folded between two copies, and so about the most that going on has to fold."""
-VERSION = 1
+VERSION = 2
 """Raised when the fold or the file changes."""
 DIGEST_BYTES = 32
 

@@ -122,17 +122,22 @@ class Meta:
         return self._memberships.setdefault(key, Membership(rubric, embedder.embed)).of
 
     def _name(self) -> None:
-        """Names the judging: all of it, and that of each cluster's prompts."""
-        self._fingerprint = _fingerprint(
-            {n: p.fingerprint for n, p in self._panels.items()}, self._tasks
-        )
+        """Names the judging: all of it, and of prompts that a new rubric need not judge anew."""
+        prints = {name: panel.fingerprint for name, panel in self._panels.items()}
+        self._fingerprint = _fingerprint(prints, self._tasks)
+        unread = {n: prints[n] for n, p in self._panels.items() if not p.any_reads_rubric}
         clusters = self._rubric.clusters if self._rubric else None
+        in_parts = clusters or (unread and self._config.review.enabled)
+        self._unread = dict.fromkeys(unread, fingerprint_of(list(unread.values())))
+        """By task, where no judge reads the rubric."""
         # With its name: else what a cluster was judged by before a change would still be in force
         # where another one has kept the same criteria.
         self._by_cluster: dict[str | None, str] = {
             cluster: fingerprint_of([cluster, self._named_in(cluster)])
-            for cluster in ((None, *clusters.names) if clusters else ())
+            for cluster in (None, *(clusters.names if clusters else ()))
+            if in_parts and len(unread) < len(self._panels)
         }
+        """Of all other prompts; nothing where there is one judging for all."""
 
     def _named_in(self, cluster: str | None) -> str:
         names = {name: panel.fingerprint_in(cluster) for name, panel in self._panels.items()}
@@ -181,16 +186,22 @@ class Meta:
         return self._fingerprint
 
     def fingerprints(self, groups: Sequence[Group]) -> list[str]:
-        """For each group what names its judging, which another cluster's criteria do not change."""
+        """For each group what names its judging, which criteria that it is not judged by do not
+        change: those of other clusters, and all of them where no judge reads the rubric.
+        """
         if not self._by_cluster:
             return [self._fingerprint] * len(groups)
-        clusters = self.clusters_of([group.prompt for group in groups])
-        return [self._by_cluster[cluster] for cluster in clusters]
+        prompts = [group.prompt for group in groups]
+        tasks = [self._partition.of(prompt) for prompt in prompts]
+        reading = [p for p, task in zip(prompts, tasks, strict=True) if task not in self._unread]
+        clusters = iter(self.clusters_of(reading))
+        return [self._unread.get(task) or self._by_cluster[next(clusters)] for task in tasks]
 
     @property
     def judgings(self) -> frozenset[str]:
         """All fingerprints that groups have which are judged now: their rewards are comparable."""
-        return frozenset({self._fingerprint, *self._by_cluster.values()})
+        parts = (*self._by_cluster.values(), *self._unread.values()) if self._by_cluster else ()
+        return frozenset({self._fingerprint, *parts})
 
     @property
     def verifier(self) -> Verifier:

@@ -103,6 +103,11 @@ class Panel:
         """Whether the reward depends on the rubric."""
         return reads_rubric(self._judges[0])
 
+    @property
+    def any_reads_rubric(self) -> bool:
+        """Whether a verdict depends on the rubric: the reward, or that a constraint holds."""
+        return any(reads_rubric(judge) for judge in self._judges)
+
     def meet(self, live: TextModel) -> None:
         """Makes the live policy known to the judges that may ask it."""
         for judge in self._judges:
@@ -138,8 +143,10 @@ class Panel:
 
     def _named(self, rubric: Named | None, contents: Sequence[str]) -> str:
         prints = [
-            judging_fingerprint(choice.name, choice.options, rubric, content)
-            for choice, content in zip(self._choices, contents, strict=True)
+            judging_fingerprint(
+                choice.name, choice.options, rubric if reads_rubric(judge) else None, content
+            )
+            for choice, judge, content in zip(self._choices, self._judges, contents, strict=True)
         ]
         if self._repeats > 1:
             prints[0] = fingerprint_of([prints[0], "repeats", self._repeats])

@@ -144,6 +144,7 @@ def compose(game: Game, t: int) -> Iterator[Progress]:
     alarms = evolution_alarms(t, composition)
     with game.ledger.commit(t, "compose") as stage:
         game.ledger.add_composition(t, composition)
+        game.ledger.add_judgings(t, now.alike)
         game.ledger.add_alarms(alarms)
         stage.metrics = {**composition.metrics, GENERATED: float(generated_tokens(asked))}
         stage.metrics |= {"alarms": float(len(alarms))} if alarms else {}

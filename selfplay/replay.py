@@ -278,7 +278,7 @@ def judged_rounds(ledger: Ledger) -> Iterator[int]:
 def moment(ledger: Ledger, t: int) -> Now:
     """When round t was composed: its groups are of the same policy version and judgings."""
     groups = ledger.groups(t, TRAIN)
-    alike = frozenset(group.fingerprint for group in groups)
+    alike = frozenset(group.fingerprint for group in groups) | ledger.judgings(t)
     return Now(t, groups[0].policy_version, groups[0].fingerprint, alike)
 
 

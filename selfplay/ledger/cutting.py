@@ -46,6 +46,7 @@ _STATEMENTS = (
             "endings",
             "policies",
             "seals",
+            "judgings",
         )
     ),
 )

@@ -173,7 +173,8 @@ class Database:
     def open(
         cls, path: Path, *, read_only: bool = False, migrations: Sequence[str] = MIGRATIONS
     ) -> Database:
-        """Opens a file and, for writing, brings its schema up to date.
+        """Opens a file. For writing its schema is brought up to date; for reading only, one of an
+        older schema stays as it is, and a temporary copy that is up to date is read in its place.
 
         Raises:
             LedgerError: missing, no ledger, damaged, or of a newer schema.
@@ -192,7 +193,11 @@ class Database:
                 timeout=BUSY_SECONDS,
             )
             try:
-                _prepare(connection, path, read_only, migrations)
+                current = check_version(connection, str(path), migrations)
+                if not read_only:
+                    _prepare(connection, path, migrations)
+                elif not current:
+                    connection = _up_to_date(connection, migrations)
             except (sqlite3.Error, SelfplayError):
                 connection.close()
                 raise
@@ -288,17 +293,21 @@ def _draft(path: Path) -> Path:
     return draft
 
 
-def _prepare(
-    connection: sqlite3.Connection, path: Path, read_only: bool, migrations: Sequence[str]
-) -> None:
-    current = check_version(connection, str(path), migrations)
-    if read_only:
-        if not current:
-            raise LedgerError(
-                f"{path} has an older schema, which opening it for writing brings up to date; "
-                "resume the run once, then read it"
-            )
-        return
+def _up_to_date(old: sqlite3.Connection, migrations: Sequence[str]) -> sqlite3.Connection:
+    """A copy of the last committed state in a temporary file of SQLite's, without a name."""
+    copy = sqlite3.connect("", isolation_level=None)
+    try:
+        old.backup(copy)
+        migrate(copy, migrations)
+    except sqlite3.Error:
+        copy.close()
+        raise
+    old.close()
+    return copy
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
+    """For writing."""
     if path.stat().st_size <= QUICK_CHECK_BYTES:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":

@@ -3,7 +3,8 @@
 SHA-256 over the rows of every table in an order that follows from their content. Left out is what
 may differ between equal runs: costs, the environment, the time of creation, the short ids of
 groups, the order in which prompts arrived, which policy directories still exist, the words in which
-an ending tells its reason, wall time among them; and what only says why: judges' replies, seals.
+an ending tells its reason, wall time among them; what only says why: judges' replies, seals; and
+what follows from the settings and the rubrics: the judgings in force.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import hashlib
 
 from selfplay.ledger.database import Database
 
-LEFT_OUT: frozenset[str] = frozenset({"costs", "usages", "seals", "replies"})
+LEFT_OUT: frozenset[str] = frozenset({"costs", "usages", "seals", "replies", "judgings"})
 """Tables of which the digest says nothing."""
 
 QUERIES: dict[str, str] = {

@@ -414,6 +414,15 @@ class Ledger:
         """Which children a round (None: every one) did not admit."""
         return pool.rejections(self._database, t)
 
+    def add_judgings(self, t: int, fingerprints: Iterable[str]) -> None:
+        """Notes the judgings in force while a round was composed: clusters of prompts have own."""
+        with self.transaction():
+            pool.add_judgings(self._database, t, fingerprints)
+
+    def judgings(self, t: int) -> frozenset[str]:
+        """Those of round t; none where an older release composed it."""
+        return pool.judgings(self._database, t)
+
     # Groups
 
     def add_groups(self, t: int, label: str, start: int, groups: Sequence[Group]) -> None:

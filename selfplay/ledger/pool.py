@@ -202,6 +202,18 @@ def composed_ids(database: Database, t: int) -> list[str]:
     return [id_ for (id_,) in database.rows(query, t)]
 
 
+def add_judgings(database: Database, t: int, fingerprints: Iterable[str]) -> None:
+    """Writes the judgings in force while a round was composed."""
+    with database.transaction():
+        database.write("INSERT INTO judgings VALUES (?,?)", ((t, name) for name in fingerprints))
+
+
+def judgings(database: Database, t: int) -> frozenset[str]:
+    """The judgings in force while a round was composed; none where they were not written."""
+    rows = database.rows("SELECT fingerprint FROM judgings WHERE round = ?", t)
+    return frozenset(name for (name,) in rows)
+
+
 def estimates(database: Database, since: int) -> list[Estimate]:
     """What the compositions of round `since` and later rested on, oldest first."""
     rows = database.rows(

@@ -255,7 +255,22 @@ CREATE TABLE replies (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
+_VERSION_6 = """
+CREATE TABLE judgings (
+    round INTEGER NOT NULL,             -- whose composition they were in force at
+    fingerprint TEXT NOT NULL,
+    PRIMARY KEY (round, fingerprint)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (
+    _VERSION_1,
+    _VERSION_2,
+    _VERSION_3,
+    _VERSION_4,
+    _VERSION_5,
+    _VERSION_6,
+)
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

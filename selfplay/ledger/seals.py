@@ -30,6 +30,7 @@ PARTS: dict[str, str] = {
         "AND ? = 0 ORDER BY p.position"
     ),
     "composition": "SELECT metrics FROM compositions WHERE round = ?",
+    "judgings": "SELECT fingerprint FROM judgings WHERE round = ? ORDER BY fingerprint",
     "prompts": (
         f"SELECT {_PROMPT} FROM composed_prompts c JOIN prompts p ON p.id = c.prompt_id "  # noqa: S608
         "WHERE c.round = ? ORDER BY c.position"

@@ -33,6 +33,9 @@ class Shelf:
     def archive_size(self) -> int:
         return len(self.held)
 
+    def judgings(self, t: int) -> frozenset[str]:
+        return frozenset()
+
     def composition(self, t: int) -> list[Prompt]:
         return []
 

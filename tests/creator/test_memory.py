@@ -52,6 +52,11 @@ class Library:
     """An archive that notes what is read."""
 
     read: list[str] = field(default_factory=list)
+    in_force: frozenset[str] = frozenset()
+    """In every round."""
+
+    def judgings(self, t: int) -> frozenset[str]:
+        return self.in_force
 
     def prompts(self, ids: Sequence[str]) -> list[Prompt]:
         held = {prompt.id: prompt for prompt in PROMPTS}
@@ -165,6 +170,29 @@ def test_prompts_are_eligible_for_as_many_rounds_as_configured() -> None:
             eligible = look(memory, t)
         recent = {g.prompt.id for t in range(8 - rounds, 8) for g in history(t)}
         assert asked_in(eligible) == recent
+
+
+def test_a_cluster_that_a_round_asked_nothing_is_no_other_judging_when_room_is_made() -> None:
+    # Two clusters with a rubric each; round 2 asks a prompt of the second alone, and there is room
+    # for three. An unknown worth would count as the mean, and a better prompt would go.
+    least, poor, better, new = PROMPTS[:4]
+    rounds = {
+        1: [
+            judged(least, [1.0, 1.0, 1.0, 1.0], "first"),
+            judged(poor, [0.9, 1.0, 1.0, 1.0], "second"),
+            judged(better, [0.5, 1.0, 1.0, 1.0], "second"),
+        ],
+        2: [judged(new, [1.0, 1.0, 0.0, 0.0], "second")],
+        3: [],
+    }
+    pool = options(capacity=3, replacement="lowest_value")
+    both = frozenset({"first", "second"})
+    memory = Memory(
+        config(estimator="variance"), Library(in_force=both), rounds.__getitem__, Seed(3), pool
+    )
+    for t in rounds:
+        eligible = memory.eligible(Now(t, t, "second", both), memory.measure(t, rounds[t]))
+    assert asked_in(eligible) == {poor.id, better.id, new.id}
 
 
 def test_estimates_under_another_judging_make_nothing_eligible() -> None:

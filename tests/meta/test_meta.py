@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from meta.config import JUDGES, MetaConfig, VerifierOptions
+from meta.config import JUDGES, MetaConfig, TaskJudges, VerifierOptions
 from meta.judges.rubric_checks import RubricChecks
 from meta.meta import Meta
 from meta.rubric import Criterion, Rubric
 from meta.scoring import as_set
 from meta.tables import judging
+from meta.tables.review import ReviewOptions
 from selfplay.core.components import Choice, NoOptions, find_row
+from selfplay.core.tasks import Match
 from selfplay.core.types import Group, Prompt, Response, user
 
 RUBRIC = Rubric(
@@ -99,6 +101,28 @@ def test_the_fingerprint_follows_judge_options_and_rubric() -> None:
     ]
     assert len({meta.fingerprint for meta in metas}) == 4
     assert Meta(config("verifier")).fingerprint == metas[0].fingerprint
+
+
+def test_a_new_rubric_leaves_the_judging_of_those_who_do_not_read_it() -> None:
+    reviewed = replace(config("rubric"), review=ReviewOptions(enabled=True))
+    sums = TaskJudges("sums", Match(task=("sums",)), config("verifier").judge, ())
+    meta = Meta(reviewed, RUBRIC, [sums])
+    groups = [group("18", "18"), group("18", "18")]
+    groups[1] = replace(groups[1], prompt=replace(groups[1].prompt, task="sums"))
+    later = meta.under(as_set(replace(RUBRIC, criteria=RUBRIC.criteria[:1], version=2)))
+    (read, unread), (changed, kept) = meta.fingerprints(groups), later.fingerprints(groups)
+    assert changed != read
+    assert kept == unread != read
+    assert {changed, kept} < later.judgings
+    assert read not in later.judgings
+    assert later.fingerprint != meta.fingerprint
+
+
+def test_a_run_that_never_reviews_has_one_judging_for_all_tasks() -> None:
+    sums = TaskJudges("sums", Match(task=("sums",)), config("verifier").judge, ())
+    meta = Meta(config("rubric"), RUBRIC, [sums])
+    assert meta.fingerprints([group("18", "18")]) == [meta.fingerprint]
+    assert meta.judgings == {meta.fingerprint}
 
 
 def test_the_verifier_looks_at_the_answer_though_the_reward_does_not() -> None:

@@ -17,6 +17,7 @@ from selfplay.game import Game
 from selfplay.labels import REVIEW, TRAIN
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
+from selfplay.replay import moment
 from selfplay.rubrics import rubric_history, words_of
 from selfplay.run import play
 from selfplay.settings import RunConfig
@@ -124,6 +125,8 @@ def test_code_reviews_each_clusters_rubric_and_clusters_outlive_the_process(
     assert after.default.criteria == before.default.criteria
     assert_judged_by_their_clusters(tmp_path / "run", loaded)
     with open_game(loaded, tmp_path / "run") as game:
+        assert game.ledger.judgings(3) == game.meta.judgings == moment(game.ledger, 3).alike
+        assert game.ledger.judgings(1) != game.ledger.judgings(3)
         assert_only_changed_clusters_are_stale(game, set(after.by_cluster))
     changed = command("diff", str(tmp_path / "run"), "1", "2")
     assert changed.split() == "\n".join(words_of(history.differences(1, 2))).split()

@@ -73,6 +73,8 @@ def test_run_goes_on_with_a_run_of_the_first_release(run: Path, tmp_path: Path) 
         connection.execute("UPDATE run SET value = ? WHERE key = 'settings'", row)
         connection.execute("PRAGMA user_version=1")
     connection.close()
+    assert "finished, round 4 of 4" in call("status", str(directory)).output, "read as it is"
+    assert len(call("digest", str(directory)).output.strip()) == 64
     assert "finished, round 4 of 4" in call("run", str(directory)).output
 
 

@@ -23,6 +23,7 @@ from tests.selfplay.small_runs import play_out, small
 DAMAGE = {
     "dealt": "UPDATE prompts SET answer = answer || '1' WHERE operator = 'heldout'",
     "composition": "UPDATE compositions SET metrics = '{}' WHERE round = 2",
+    "judgings": "UPDATE judgings SET fingerprint = 'other' WHERE round = 2",
     "prompts": (
         "UPDATE prompts SET seed = seed + 1 WHERE operator <> 'original' AND id IN "
         "(SELECT prompt_id FROM composed_prompts WHERE round = 2)"
