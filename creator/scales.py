@@ -67,16 +67,21 @@ def on_one_scale(groups: Sequence[Group], scales: Scales) -> list[Group]:
         kinds.setdefault((scale, groups[i].prompt.task), []).append(i)
     found = list(groups)
     for (scale, _), places in kinds.items():
-        lowest, highest = bounds([groups[i] for i in places], scale)
+        rewards = np.concatenate([np.zeros(0), *(groups[i].rewards for i in places)])
+        lowest, highest = bounds(rewards, scale)
         if (lowest, highest) != (0.0, 1.0):
             for i in places:
                 found[i] = _moved(groups[i], lowest, highest)
     return found
 
 
-def bounds(groups: Sequence[Group], scale: Scale) -> tuple[float, float]:
-    """What counts as 0 and as 1: the scale's own bounds, or those of the spread."""
-    rewards = np.concatenate([np.zeros(0), *(group.rewards for group in groups)])
+def bounds(rewards: FloatArray, scale: Scale) -> tuple[float, float]:
+    """Which rewards count as 0 and as 1: the scale's own bounds, or those of the spread.
+
+    Args:
+        rewards: those that are compared, shape (N,); not finite where missing.
+        scale: what they are counted in.
+    """
     rewards = rewards[np.isfinite(rewards)]
     if scale.holds(rewards):
         return scale.lowest, scale.highest

@@ -187,7 +187,7 @@ def replay(
         directory: the run's.
         alternatives: by name, overrides of the run's settings among `CHANGEABLE`.
         draws: how often each alternative draws in a round; the first time with the run's lots.
-        threshold: the lowest reward of a success.
+        threshold: the lowest reward of a success, as a share of the judge's scale.
 
     Returns:
         The turns of all alternatives, and how well the run's own choice was reproduced.

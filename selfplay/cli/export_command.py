@@ -51,7 +51,9 @@ Verified = Annotated[
     Literal["any", "checkable", "solved"],
     typer.Option(help="checkable: gold answer or generator; solved: and answered rightly."),
 ]
-Success = Annotated[float, typer.Option(help="The lowest reward of a response that succeeds.")]
+Success = Annotated[
+    float, typer.Option(help="The lowest reward of a success, as a share of the judge's scale.")
+]
 Top = Annotated[int, typer.Option(min=0, help="Only so many, the most valuable; 0 for all.")]
 Diversity = Annotated[
     Literal["cells", "maxmin", "none"], typer.Option(help="How --top spreads them.")

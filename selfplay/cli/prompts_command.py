@@ -121,7 +121,7 @@ def search(
 def stats(
     directory: Run,
     success: Annotated[
-        float, typer.Option(help="The lowest reward of a response that succeeds.")
+        float, typer.Option(help="The lowest reward of a success, as a share of the judge's scale.")
     ] = 0.5,
     bar: Annotated[
         float, typer.Option(help="The success rate from which a prompt counts as solved.")

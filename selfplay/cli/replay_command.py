@@ -42,7 +42,9 @@ def replay(
         Path | None, typer.Option(help="YAML, alternatives: {NAME: [key=value, …]}.")
     ] = None,
     draws: Annotated[int, typer.Option(help="Draws in each round, for means.")] = 20,
-    threshold: Annotated[float, typer.Option(help="The lowest reward of a success.")] = 0.5,
+    threshold: Annotated[
+        float, typer.Option(help="The lowest reward of a success, as a share of the judge's scale.")
+    ] = 0.5,
     out: Annotated[Path | None, typer.Option(help="CSV with every round.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:

@@ -25,7 +25,7 @@ def report(
         float, typer.Option(help="Of prompts and responses that the page holds, 16 at most.")
     ] = 8.0,
     success: Annotated[
-        float, typer.Option(help="The lowest reward of a response that succeeds.")
+        float, typer.Option(help="The lowest reward of a success, as a share of the judge's scale.")
     ] = 0.5,
     embedder: Annotated[
         str, typer.Option(help="A sentence-transformers model for the map; packaged, or none.")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from selfplay.export.options import Filters, Range
 from selfplay.ledger.database import Database
+from selfplay.successes import least_rewards
 
 _ROW = np.dtype(
     [
@@ -47,7 +48,7 @@ WITH asked AS MATERIALIZED (
     SELECT prompt_id, max(id) AS id FROM groups
     WHERE judged AND purpose IN ('train', 'estimate') GROUP BY prompt_id
 ), rewards AS MATERIALIZED (
-    SELECT j.prompt_id, avg(v.reward) AS mean, avg(v.reward < ?) AS failing
+    SELECT j.prompt_id, avg(v.reward) AS mean, avg(v.reward < least_reward(j.prompt_id)) AS failing
     FROM judged j JOIN verdicts v ON v.group_id = j.id WHERE v.reward IS NOT NULL
     GROUP BY j.prompt_id
 )
@@ -114,7 +115,8 @@ def candidates(database: Database, filters: Filters) -> Candidates:
     query = _QUERY.format(conditions=" AND ".join(["TRUE", *conditions]))
     first, last = filters.rounds or (0, _EVERY)
     kinds: dict[tuple[str, str], int] = {}
-    rows = database.stream(query, first, min(last, _EVERY), filters.success, *values)
+    database.define("least_reward", least_rewards(database, filters.success))
+    rows = database.stream(query, first, min(last, _EVERY), *values)
     found_N = np.fromiter(_packed(rows, kinds), _ROW)
     return Candidates(found_N, tuple(kinds))
 

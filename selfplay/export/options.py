@@ -41,7 +41,7 @@ class Filters:
     """`checkable`: with a gold answer or a generator, against which code can check a response;
     `solved`: and one of the newest judged responses succeeded."""
     success: float = 0.5
-    """The lowest reward of a response that succeeds."""
+    """The lowest reward of a response that succeeds, as a share of the judge's scale."""
 
     def check(self) -> None:
         """Refuses ranges that nothing fits.

@@ -6,7 +6,8 @@ it: held-out and imported ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -25,6 +26,10 @@ SELECT operator, task, count(*) FROM prompts
 WHERE {_ADMITTED} OR operator IN ('heldout', 'imported')
 GROUP BY operator, task ORDER BY operator, task
 """  # noqa: S608 (as everywhere here: the parts are this module's own texts)
+_SCORED = (
+    "FROM verdicts v JOIN groups g ON g.id = v.group_id "
+    "WHERE g.purpose IN ('train', 'estimate') AND v.reward IS NOT NULL"
+)
 _TASKS = """
 SELECT p.task, count(*), avg(t.reward) FROM (
     SELECT g.prompt_id, avg(v.reward) AS reward
@@ -143,6 +148,33 @@ def rewarded(database: Database, t: int, known: Mapping[str, Prompt]) -> list[Gr
             rows, itemgetter(0, 1, 2, 3, 4)
         )
     ]
+
+
+def scales(database: Database) -> dict[str, tuple[float, float]]:
+    """Lowest and highest reward by a task's name, infinite where there is no bound.
+
+    Empty of a run whose release did not keep them.
+    """
+    rows = database.rows("SELECT value FROM run WHERE key = 'scales'")
+    found = json.loads(rows[0][0]) if rows else {}
+    return {name: (float(low), float(high)) for name, (low, high) in found.items()}
+
+
+def reward_range(database: Database) -> list[float]:
+    """The lowest and the highest reward of the run's training groups; empty without any."""
+    (found,) = database.rows(f"SELECT min(reward), max(reward) {_SCORED}")
+    return [reward for reward in found if reward is not None]
+
+
+def rewards_by_prompt(database: Database) -> Iterator[tuple[str, float]]:
+    """All rewards of training groups, each with its prompt's id."""
+    yield from database.stream(f"SELECT prompt_id, reward {_SCORED}")
+
+
+def scored_ids(database: Database) -> list[str]:
+    """The ids of prompts that have such rewards."""
+    rows = database.rows(f"SELECT DISTINCT prompt_id {_SCORED} ORDER BY prompt_id")
+    return [id_ for (id_,) in rows]
 
 
 def turned_down(database: Database) -> list[Turned]:

@@ -239,6 +239,10 @@ class Database:
         with explained(self.path):
             yield from self._connection.execute(sql, values)
 
+    def define(self, name: str, function: Callable[[Any], Any]) -> None:
+        """Makes a pure function of one value known to the queries of this connection."""
+        self._connection.create_function(name, 1, function, deterministic=True)
+
     def write(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Executes a statement once for each of `rows`, within the transaction in progress.
 

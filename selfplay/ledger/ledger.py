@@ -28,7 +28,7 @@ from selfplay.core.types import (
     Rejection,
     Verdict,
 )
-from selfplay.ledger import cutting, journal, pool, reviews, seals, versions
+from selfplay.ledger import census, cutting, journal, pool, reviews, seals, versions
 from selfplay.ledger import groups as groups_
 from selfplay.ledger.codec import canonical_json, reads_rows
 from selfplay.ledger.database import QUICK_CHECK_BYTES, Database
@@ -150,9 +150,7 @@ class Ledger:
 
         Empty of a run whose release did not keep them.
         """
-        rows = self._database.rows("SELECT value FROM run WHERE key = 'scales'")
-        found = json.loads(rows[0][0]) if rows else {}
-        return {name: (float(low), float(high)) for name, (low, high) in found.items()}
+        return census.scales(self._database)
 
     def keep_scales(self, scales: Mapping[str, tuple[float, float]]) -> None:
         """Writes the scales that responses are judged on; the digest leaves them out."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from selfplay.core.types import Purpose
@@ -17,7 +17,7 @@ from selfplay.ledger.database import Database
 
 _ASKED = "prompt_id IN (SELECT value FROM json_each(?))"
 _TRAINED = """
-SELECT g.round, p.task, p.puzzle, count(v.reward), sum(v.reward >= ?)
+SELECT g.round, p.task, p.puzzle, count(v.reward), sum(v.reward >= least_reward(p.id))
 FROM groups g JOIN prompts p ON p.id = g.prompt_id JOIN verdicts v ON v.group_id = g.id
 WHERE g.purpose = 'train'
 GROUP BY g.id HAVING count(v.reward) > 0 ORDER BY g.id
@@ -63,9 +63,17 @@ class AskedRow(NamedTuple):
     policy_version: int
 
 
-def trained_groups(database: Database, success: float) -> Iterator[TrainedGroup]:
-    """All judged training groups, in the order in which they were answered."""
-    for row in database.stream(_TRAINED, success):
+def trained_groups(
+    database: Database, least_reward: Callable[[str], float]
+) -> Iterator[TrainedGroup]:
+    """All judged training groups, in the order in which they were answered.
+
+    Args:
+        database: a run's.
+        least_reward: from a prompt's id to the lowest reward of a success.
+    """
+    database.define("least_reward", least_reward)
+    for row in database.stream(_TRAINED):
         yield TrainedGroup(*row)
 
 

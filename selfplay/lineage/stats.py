@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from creator.cohorts import Yield
+from creator.scales import on_one_scale
 from creator.yields import Yields
 from selfplay.core.types import Group, Prompt, Rejection
 from selfplay.ledger import census, pool
 from selfplay.ledger.census import Born, RoundCount, Trained, Turned
 from selfplay.ledger.database import Database
 from selfplay.lineage.reading import reading
+from selfplay.successes import SUCCESS, scales_of
 
-SUCCESS = 0.5
-"""The lowest reward of a response that succeeds."""
 BAR = 0.5
 """The success rate from which on a prompt counts as solved."""
 SAMPLE = 1000
@@ -97,7 +97,7 @@ def statistics(
 
     Args:
         directory: the run's.
-        success: the lowest reward of a response that succeeds.
+        success: the lowest reward of a response that succeeds, as a share of the judge's scale.
         bar: the success rate from which on a prompt counts as solved.
         embedder: a sentence-transformers directory or name, or `packaged`, for the diversity
             of meanings; None leaves that out.
@@ -143,8 +143,12 @@ class _Past:
 
 def _operators(database: Database, success: float, bar: float) -> dict[str, Yield]:
     """Round by round, so that no more than one round's prompts are in memory."""
-    past = _Past(database)
-    cohorts = Yields(past, past.judged, success, bar).until(census.last_round(database))
+    past, scales = _Past(database), scales_of(database)
+
+    def judged(t: int) -> list[Group]:
+        return on_one_scale(past.judged(t), scales)
+
+    cohorts = Yields(past, judged, success, bar).until(census.last_round(database))
     return dict(sorted(cohorts.totals().items()))
 
 

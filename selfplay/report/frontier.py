@@ -20,6 +20,7 @@ from selfplay.ledger import survey
 from selfplay.ledger.survey import TrainedGroup
 from selfplay.lineage.reading import reading
 from selfplay.report.curves import LIMIT, rubric_note, short
+from selfplay.successes import least_rewards
 from selfplay.summary import standing
 
 COLUMNS, BINS = 24, 10
@@ -59,7 +60,7 @@ def frontier(directory: Path, success: float) -> dict[str, Any]:
     rounds = max(1, standing(directory).round)
     with reading(directory) as database:
         settings = json.loads(database.rows("SELECT value FROM run WHERE key = 'settings'")[0][0])
-        groups = list(survey.trained_groups(database, success))
+        groups = list(survey.trained_groups(database, least_rewards(database, success)))
     last = max([rounds, *(group.round for group in groups)])
     by_level = _rows_by_level(groups, settings.get("spaces") or {})
     rows, names = by_level or _rows_by_task(groups)

@@ -18,7 +18,6 @@ from selfplay.core.errors import ConfigError
 from selfplay.core.json_text import without_nan
 from selfplay.ledger import Ledger
 from selfplay.lineage import statistics
-from selfplay.lineage.stats import SUCCESS
 from selfplay.paths import LEDGER
 from selfplay.report.curves import curves
 from selfplay.report.explorer import explorer
@@ -27,6 +26,7 @@ from selfplay.report.narrative import narrative
 from selfplay.report.prompt_map import Mapper
 from selfplay.report.rubric_timeline import alarms, rubric_timeline
 from selfplay.report.spending import spending
+from selfplay.successes import SUCCESS
 
 MEGABYTES = 8.0
 """Of prompts and responses that a page holds."""

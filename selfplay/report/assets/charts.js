@@ -181,7 +181,7 @@ function outcomesChart(found) {
   };
   return chart({
     key: "outcomes", title: "What the training groups were like",
-    note: `Share of a round's groups in which no, some or all responses succeed; a response succeeds with a reward of ${number(found.success)} or more.${found.rubric}`,
+    note: `Share of a round's groups in which no, some or all responses succeed; a response succeeds with a reward from ${(100 * found.success).toFixed(0)} % of the judge's scale on.${found.rubric}`,
     xs: rows.map((row) => row.round), ys: [0, 1], draw,
     legend: kinds.map(([, name, paint]) => ({ name, paint })),
     say: (i) => [`Round ${number(rows[i].round)}`, ...kinds.map(([kind, name]) =>
