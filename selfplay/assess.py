@@ -25,6 +25,7 @@ from selfplay.judged.contests import (
 )
 from selfplay.judged.win_rates import rates
 from selfplay.ledger import Ledger
+from selfplay.long_prompts import Room
 from selfplay.paths import LEDGER, POLICY, model_directory
 from selfplay.settings import RunConfig
 from solver.config import LoraConfig
@@ -79,7 +80,8 @@ def assess(
         path: the model.
 
     Raises:
-        DataError: the configuration holds nothing out.
+        DataError: the configuration holds nothing out, or prompts that are too long for the model
+            and not to be left out (`prompts.long`).
         ModelError: the model cannot be loaded.
     """
     heldout = heldout_prompts(config, directory)
@@ -88,6 +90,10 @@ def assess(
     judged = config.evaluation.judged
     judge = WinJudge(config) if judged.enabled else None
     solver, verifier = solver_of(config, path), Meta(config.meta).verifier
+    room = Room.of(config, solver).kept((), heldout)
+    heldout = [prompt for prompt in heldout if prompt.id in room]
+    if not heldout:
+        raise DataError("no held-out prompt is left: all are longer than the model has room for")
     found: dict[str, list[Group]] = {}
     for label in samplings(config.evaluation, config.solver.sampling, edge=True):
         found[label] = answered(config, solver, heldout, label)

@@ -104,9 +104,8 @@ def play_out(
             f"the run began with {x}; it may not repeat bit by bit" for x in changes(then, now)
         ]
         losses = loss_notes(loaded.config.solver, loaded.config.tasks)
-        models = game.solver.policy.model.notes
         copies = dealt_notes(game.dealt, game.heldout)
-        for note in [*run_notes(loaded.config), *losses, *models, *copies, *began]:
+        for note in [*run_notes(loaded.config), *losses, *copies, *began]:
             tell(note)
         heartbeat = Heartbeat(directory)
         stack.callback(heartbeat.close)

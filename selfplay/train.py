@@ -30,6 +30,7 @@ from safetensors.torch import save_file
 
 from selfplay.config import Loaded, differences, load_config, load_values
 from selfplay.core.errors import ConfigError, DataError, LedgerError
+from selfplay.core.notices import heard_by
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group
 from selfplay.data.recorded import recorded_file, to_group
@@ -166,10 +167,10 @@ def carry_out(
 ) -> Trained:
     """As `train`, of a configuration that is loaded."""
     peaks = []
-    with open_job(loaded, directory) as job:
+    with heard_by(tell), open_job(loaded, directory) as job:
         solver = job.config.solver
         about = [*job_notes(solver.objective, job.groups), *length_notes(solver)]
-        for note in [*job.notes, *about, *loss_notes(solver), *job.solver.policy.model.notes]:
+        for note in [*job.notes, *about, *loss_notes(solver)]:
             tell(note)
         for done in learn(job):
             peaks += [done.peak_bytes] if done.peak_bytes is not None else []

@@ -25,7 +25,7 @@ from selfplay.core.models.chat import ChatTokenizer
 from selfplay.core.models.hub import located, model_name
 from selfplay.core.models.library import loading, quiet
 from selfplay.core.models.weights import ADAPTER, load_adapter_weights, load_module
-from selfplay.core.notices import waiting
+from selfplay.core.notices import note, waiting
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 DEVICES = ("auto", "cpu", "cuda")
@@ -111,6 +111,8 @@ def load_pretrained(
     check_vocabulary(module, tokenizer, name)
     found = Pretrained(module, tokenizer, name, _context(module, tokenizer))
     check_generation(module, tokenizer.pad_token_id, name, found.context)
+    for text in found.notes:
+        note(text)
     return found
 
 

@@ -84,11 +84,6 @@ class TransformersModel:
         return ids
 
     @property
-    def notes(self) -> list[str]:
-        """What is worth knowing of the model before it is used."""
-        return self._pretrained.notes
-
-    @property
     def end_of_turn(self) -> int:
         """The token that closes a response."""
         return self._pretrained.chat.end_of_turn

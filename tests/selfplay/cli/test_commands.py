@@ -208,3 +208,17 @@ def test_a_prompt_longer_than_the_context_is_refused_before_the_run(tmp_path: Pa
             *("run", "own", f"prompts={path}", "model=tiny", "evaluation.source.share=0"),
             *("solver.sampling.max_new_tokens=8", "--out", str(tmp_path / "run")),
         )
+
+
+def test_evaluate_leaves_out_prompts_that_have_no_room_where_it_is_told_to(tmp_path: Path) -> None:
+    path = tmp_path / "prompts.jsonl"
+    rows = [{"prompt": "short", "answer": "1"}, {"prompt": "x" * 5000, "answer": "2"}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = f"evaluation.source={{name: file, path: '{path}', long: %s}}"
+    asked = ("evaluate", "tiny", "solver.sampling.max_new_tokens=8")
+    found = call(*asked, source % "drop")
+    assert "1 of 2 prompts are longer than" in found.output
+    assert "they are left out" in found.output
+    assert "heldout/greedy" in found.output
+    with pytest.raises(DataError, match="1 of 2 prompts are longer than"):
+        call(*asked, source % "refuse")

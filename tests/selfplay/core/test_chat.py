@@ -11,6 +11,7 @@ from selfplay.core.errors import DataError, ModelError
 from selfplay.core.models.chat import ChatTokenizer
 from selfplay.core.models.pretrained import load_pretrained
 from selfplay.core.models.transformers_model import TransformersModel
+from selfplay.core.notices import heard_by
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Message, Sampling, user
 from tests.selfplay.core.template_models import FAMILIES, make_model, make_tokenizer
@@ -103,6 +104,14 @@ def test_disagreement_about_the_end_is_noted_and_agreement_is_not(tmp_path: Path
     assert "tokenizer.eos_token is '<|endoftext|>'" in note
     assert "generation_config.json stops at '<|endoftext|>'" in note
     assert load_pretrained(str(make_model(tmp_path / "b", "llama3", 1)), device="cpu").notes == []
+
+
+def test_whoever_loads_a_model_is_told_of_the_disagreement(tmp_path: Path) -> None:
+    path = make_model(tmp_path / "a", "chatml", stops=0)
+    told: list[str] = []
+    with heard_by(told.append):
+        expected = load_pretrained(str(path), device="cpu").notes
+    assert told == expected != []
 
 
 def test_half_a_surrogate_pair_is_refused_with_its_place() -> None:
