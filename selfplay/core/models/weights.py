@@ -42,6 +42,7 @@ def load_module(directory: Path, dtype: torch.dtype, **options: Any) -> Any:
         return _load_adapted(directory, dtype, **options)
     module = load_whole(AutoModelForCausalLM, directory, dtype, **options)
     refuse_not_finite(module, directory)
+    _ask_no_router(module)
     return module
 
 
@@ -134,6 +135,17 @@ def load_adapter_weights(module: Any, directory: Path) -> None:
     with loading(f"The adapter in '{directory}' does not fit its base", _CHECK):
         set_peft_model_state_dict(module, found)
     refuse_not_finite(module, directory)
+
+
+def _ask_no_router(module: Any) -> None:
+    """Has a mixture of experts give its router's logits only to passes that ask for them.
+
+    Some libraries save models that always do: these fail where one token at a time is generated,
+    and trainers add their own balancing loss to one that is added already.
+    """
+    routing = module.config.get_text_config()
+    if getattr(routing, "output_router_logits", False):
+        routing.output_router_logits = False
 
 
 def _load_adapted(directory: Path, dtype: torch.dtype, **options: Any) -> Any:

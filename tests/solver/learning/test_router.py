@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +115,19 @@ def test_its_gradient_is_that_of_the_models_own_loss_without_padding(experts_dir
     )
     torch.testing.assert_close(of_router(whole, without).float(), expected, rtol=1e-3, atol=1e-5)
     assert whole["metrics"]["aux_loss"] == pytest.approx(loss.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["dpo", "sft"])
+def test_a_configuration_that_always_asks_for_the_routers_logits_changes_nothing(
+    experts_dir: Path, tmp_path: Path, name: str
+) -> None:
+    asking = tmp_path / "asking"
+    shutil.copytree(experts_dir, asking)
+    config = json.loads((asking / "config.json").read_text())
+    (asking / "config.json").write_text(json.dumps(config | {"output_router_logits": True}))
+    found, expected = gradient(asking, name), gradient(experts_dir, name)
+    assert found.pop("metrics")["aux_loss"] == expected.pop("metrics")["aux_loss"]
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
 
 
 def test_a_weight_without_a_router_is_refused_before_anything_is_learned(
