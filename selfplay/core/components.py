@@ -9,9 +9,11 @@ in a user's own class, whose options are its nested dataclass `Options`, if it h
 from __future__ import annotations
 
 import importlib
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, is_dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from selfplay.core.errors import ConfigError, SelfplayError, nearest
@@ -19,6 +21,8 @@ from selfplay.core.guard import origin, said, shortened
 
 _OURS = ("selfplay", "creator", "solver", "meta")
 """The packages of the project."""
+_OWN_FILES: set[str] = set()
+"""Of modules that were loaded by name and are not ours."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,8 @@ def load_attribute(path: str, where: str = "component") -> Any:
                 f"{where}: cannot import '{module_name}' of '{path}': {error}. Is the folder that "
                 "holds it on PYTHONPATH?"
             ) from error
+        if not _is_ours(module_name):
+            _OWN_FILES.add(str(getattr(module, "__file__", "")))
         if not hasattr(module, attribute):
             hint = nearest(attribute, [name for name in vars(module) if not name.startswith("_")])
             raise ConfigError(f"{where}: module '{module_name}' has no '{attribute}'; {hint}")
@@ -169,8 +175,21 @@ def own_code(name: str, when: str) -> Iterator[None]:
         raise
     except (Exception, SystemExit) as error:
         module, _, attribute = name.partition(":")
-        if not attribute or module.partition(".")[0] in _OURS:
+        if not attribute or _is_ours(module):
             raise
         raise ConfigError(
             f"'{shortened(name)}' raised {when}: {said(error)} ({origin(error)})"
         ) from error
+
+
+def blamed(error: BaseException) -> str:
+    """Where a user's own component raised this while it was at work; empty where none did."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in _OWN_FILES]
+    if not frames:
+        return ""
+    last = frames[-1]
+    return f"{Path(last.filename).name}, line {last.lineno}, in {last.name}"
+
+
+def _is_ours(module_name: str) -> bool:
+    return module_name.partition(".")[0] in _OURS

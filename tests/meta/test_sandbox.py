@@ -23,6 +23,8 @@ from meta.sandbox.sandbox import ProgramRun, Sandbox
 from meta.sandbox.suite import UnitTests
 from selfplay.core.errors import ResourceError
 
+SOON = 20.0
+"""Seconds that a busy machine may take beyond a limit; who is not stopped takes a minute."""
 LIMITS = Limits(seconds=1, wall_seconds=4, memory=256, output=64, disk=2, threads=8)
 
 
@@ -138,7 +140,7 @@ def test_a_fork_bomb_makes_nothing_and_is_over_soon(sandbox: Sandbox) -> None:
         """,
     )
     assert found.timeout
-    assert time.monotonic() - began < LIMITS.wall_seconds + 2
+    assert time.monotonic() - began < LIMITS.wall_seconds + SOON
     assert processes() <= before
 
 
@@ -275,7 +277,7 @@ def test_sleeping_runs_out_of_wall_clock_time(sandbox: Sandbox) -> None:
     began = time.monotonic()
     found = Sandbox(Limits(seconds=1, wall_seconds=1)).run_program("import time; time.sleep(60)")
     assert found.timeout
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < SOON
 
 
 def test_closing_every_descriptor_hides_nothing(sandbox: Sandbox) -> None:

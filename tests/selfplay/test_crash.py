@@ -46,20 +46,20 @@ assert status == 0, status
 whole = time.perf_counter() - began
 
 rng = random.Random(0)
-killed, instants = 0, []
+killed, instants, place = 0, [], 0
 while killed < int(kills):
-    pid = child(out + "/killed")
+    pid = child(f"{out}/killed-{place}")
     delay = rng.uniform(0.0, 2.5 * whole / int(kills)) + 0.3 * rng.random()
     time.sleep(delay)
     os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     killed += os.WIFSIGNALED(status)
     instants.append(delay)
-    if not os.WIFSIGNALED(status):
-        break
-_, status = os.waitpid(child(out + "/killed"), 0)
+    # A machine that became faster meanwhile may be through: then another run takes the kills.
+    place += not os.WIFSIGNALED(status)
+_, status = os.waitpid(child(f"{out}/killed-{place}"), 0)
 assert status == 0, status
-print(json.dumps({"killed": killed, "whole": whole, "instants": instants}))
+print(json.dumps({"killed": killed, "runs": place + 1, "whole": whole, "instants": instants}))
 """
 
 
@@ -76,8 +76,9 @@ def test_a_run_killed_at_twenty_random_instants_ends_like_one_that_was_not(tmp_p
     assert done.returncode == 0, done.stderr[-3000:]
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["killed"] >= 20, report
-    assert digest(tmp_path / "killed") == digest(tmp_path / "whole")
-    assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
+    for i in range(report["runs"]):
+        assert digest(tmp_path / f"killed-{i}") == digest(tmp_path / "whole")
+        assert weights(tmp_path / f"killed-{i}") == weights(tmp_path / "whole")
 
 
 def weights(directory: Path) -> dict[str, bytes]:

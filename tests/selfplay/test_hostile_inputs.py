@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import string
 from collections.abc import Callable
 from functools import cache
@@ -32,7 +33,9 @@ from selfplay.data.recorded import AUTO, read_recorded, to_group
 from selfplay.data.rows import read_rows
 from selfplay.feedback.rows import read_row
 from selfplay.ledger.codec import prompt_row
+from selfplay.summary import standing
 from solver.objectives.pretraining import read_texts
+from tests.selfplay.small_runs import SMALL
 
 CAMPAIGN = settings(
     max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "40")),
@@ -282,6 +285,33 @@ def test_a_component_of_ones_own_that_raises_when_built_is_named_with_its_line(
         ConfigError, match=r"'odd_judge:X' raised when it is built: KeyError.*line 3"
     ):
         judge.build(None)
+
+
+def test_a_component_of_ones_own_that_raises_at_work_is_named_and_what_was_done_is_kept(
+    beside: Path,
+) -> None:
+    (beside / "odd_worker.py").write_text(
+        "class X:\n"
+        "    name, scale = 'x', (0.0, 1.0)\n"
+        "    def __init__(self, options, rubric=None):\n        pass\n"
+        "    def judge(self, groups, repeat=0):\n        return open('/nowhere')\n"
+    )
+    play = ["run", "tiny", *SMALL, "rounds=1", "meta.judge=odd_worker:X"]
+    found = CliRunner().invoke(app, [*play, "--out", str(beside / "run")])
+    assert isinstance(found.exception, ConfigError)
+    assert re.search(
+        r"your own raised FileNotFoundError: .* \(odd_worker\.py, line 6, in judge\)",
+        str(found.exception),
+    )
+    assert "round 0/1" in found.output
+    assert standing(beside / "run").state == "stopped"
+
+
+def test_a_key_that_a_row_has_twice_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_text('{"prompt": "a", "answer": "1"}\n{"prompt": "b", "answer": "1", "answer": "2"}')
+    with pytest.raises(DataError, match=r"d\.jsonl, line 2.*the key 'answer' twice"):
+        as_prompts(path)
 
 
 def test_a_fault_of_our_own_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
