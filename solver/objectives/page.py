@@ -44,7 +44,7 @@ start says so, and the reward alone decides).
 `generation_truncation` (nats a response), and no objective corrects its gradient for that; a note
 at the start says so. Where generation and learning find different log-probabilities for the same
 policy (`generation_mismatch`; other kernels, fewer bits), every policy gradient multiplies a
-response's advantage by π_old/π_gen, at most 2.
+response's advantage by π_old/π_gen, at most 2; what imitates responses (`crraft`, `sft`) does not.
 
 With `solver.reference` at `round_start` and a single optimiser step a round (`solver.epochs` and
 `solver.minibatches` 1), every loss of pairs with a reference is taken at Δ = 0 alone, where they
