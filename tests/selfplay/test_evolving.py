@@ -66,7 +66,10 @@ def moody(body: dict[str, Any]) -> Answer:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A prompt file without answers, and a policy with room for questions."""
-    directory = tmp_path_factory.mktemp("evolving")
+    return make_files(tmp_path_factory.mktemp("evolving"))
+
+
+def make_files(directory: Path) -> tuple[Path, Path]:
     prompts = directory / "prompts.jsonl"
     rows = [{"prompt": f"Why do {thing} {verb}?"} for thing in THINGS for verb in ("eat", "sleep")]
     prompts.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")

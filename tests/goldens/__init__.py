@@ -1,0 +1,1 @@
+"""What a redesign must not change, recorded before it; `python -m tests.goldens` records anew."""

@@ -1,0 +1,40 @@
+"""What was recorded is still so: judges' fingerprints, configurations, digests of whole runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.goldens.made import HERE, RUNS, configurations, environment, fingerprints
+
+RECORDED = json.loads((HERE / "digests.json").read_text(encoding="utf-8"))
+AGAIN = "is not what was recorded; if that is meant, `python -m tests.goldens`, and say why"
+
+
+def test_judges_have_the_fingerprints_that_stored_rewards_name() -> None:
+    recorded = json.loads((HERE / "fingerprints.json").read_text(encoding="utf-8"))
+    assert fingerprints() == recorded, f"a fingerprint {AGAIN}"
+
+
+def test_shipped_configurations_are_what_they_were() -> None:
+    files = (HERE / "configurations").iterdir()
+    recorded = {path.stem: path.read_text(encoding="utf-8") for path in files}
+    found = configurations()
+    assert found.keys() == recorded.keys()
+    for name, text in found.items():
+        assert text == recorded[name], f"configuration '{name}' {AGAIN}"
+
+
+def test_every_run_was_recorded() -> None:
+    assert RUNS.keys() == RECORDED["digests"].keys()
+
+
+@pytest.mark.skipif(
+    environment() != RECORDED["environment"],
+    reason=f"digests were recorded with {RECORDED['environment']}, and floats differ elsewhere",
+)
+@pytest.mark.parametrize("name", RUNS)
+def test_a_whole_run_comes_to_the_digest_that_was_recorded(name: str, tmp_path: Path) -> None:
+    assert RUNS[name](tmp_path) == RECORDED["digests"][name], f"run '{name}' {AGAIN}"
