@@ -1,15 +1,13 @@
 """What is made in several steps appears whole or not at all.
 
-It is built beside its place and renamed when it is done. Who is killed on the way leaves a draft,
-which nothing reads. A new directory (`draft_of`) is drafted as `.NAME.partial/NAME`, which the next
-attempt begins by removing; what replaces an older one (`whole`) under a name of its own, and what
-stood there before goes only then.
+It is built beside its place, in `.NAME.partial`, and renamed when it is done; what stood there
+before goes only then. Who is killed on the way leaves a draft, which nothing reads and the next
+attempt begins by removing. One process at a time makes a thing.
 """
 
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,21 +33,12 @@ def draft_of(place: Path) -> Iterator[Path]:
         ResourceError: the file system is full, failing or read-only, or something came to be at
             `place` meanwhile.
     """
-    around = place.absolute().with_name(f".{place.absolute().name}.partial")
-    draft = around / place.absolute().name
-    with writing(around):
-        around.mkdir(parents=True, exist_ok=True)
-    with RunLock(around):
-        try:
-            with writing(draft):
-                if draft.exists():
-                    shutil.rmtree(draft)
-                draft.mkdir()
-            yield draft
-            with writing(place):
-                draft.rename(place)
-        finally:
-            shutil.rmtree(around, ignore_errors=True)
+    with _beside(place) as (draft, _):
+        with writing(draft):
+            draft.mkdir()
+        yield draft
+        with writing(place):
+            draft.rename(place)
 
 
 def check_free(place: Path, force: bool) -> None:
@@ -76,19 +65,41 @@ def whole(place: Path, force: bool) -> Iterator[Path]:
 
     Raises:
         ConfigError: something is there, and `force` is false; or a run is there.
+        LedgerError: another process is making the same.
         ResourceError: the file system is full, failing or read-only.
     """
     check_free(place, force)
-    with writing(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+    with _beside(place) as (draft, aside), writing(place):
+        yield draft
+        check_free(place, force)
+        _swap(draft, place, aside)
+
+
+@contextmanager
+def _beside(place: Path) -> Iterator[tuple[Path, Path]]:
+    """Where `place` is drafted and where what stood there is put aside: nothing is at either."""
+    around = place.absolute().with_name(f".{place.absolute().name}.partial")
+    new, old = around / "new", around / "old"
+    with writing(around):
+        around.mkdir(parents=True, exist_ok=True)
+    with RunLock(around):
         try:
-            (draft / "new").mkdir()
-            yield draft / "new" / place.name
-            check_free(place, force)
-            _swap(draft / "new" / place.name, place, draft / "old")
+            with writing(around):
+                if old.exists() and not place.exists():  # killed between the two renames
+                    old.rename(place)
+                for left in (new, old):
+                    _remove(left)
+                new.mkdir()
+            yield new / place.absolute().name, old
         finally:
-            shutil.rmtree(draft, ignore_errors=True)
+            shutil.rmtree(around, ignore_errors=True)
+
+
+def _remove(there: Path) -> None:
+    if there.is_dir() and not there.is_symlink():
+        shutil.rmtree(there)
+    else:
+        there.unlink(missing_ok=True)
 
 
 def _swap(made: Path, place: Path, aside: Path) -> None:

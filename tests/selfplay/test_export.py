@@ -173,6 +173,18 @@ def test_every_format_holds_the_same_rows(
     assert all(rows == found[0] for rows in found)
 
 
+@pytest.mark.parametrize("form", ["jsonl", "parquet", "datasets"])
+def test_the_same_export_has_the_same_bytes(form: Any, run: Path, tmp_path: Path) -> None:
+    def files(place: Path) -> dict[str, bytes]:
+        export(run, place, ExportOptions(format=form))
+        found = (path for path in place.rglob("*") if path.is_file())
+        return {str(path.relative_to(place)): path.read_bytes() for path in found}
+
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    assert files(tmp_path / "one" / "set") == files(tmp_path / "other" / "set")
+
+
 @pytest.mark.parametrize("what", ["pairs", "unpaired", "sft", "rewards", "comparisons"])
 def test_what_can_be_learned_from_is_read_by_our_own_reader(
     run: Path, tmp_path: Path, what: Any
