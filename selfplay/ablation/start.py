@@ -24,6 +24,7 @@ from typing import Any
 
 from meta.judges import fingerprint_of
 from selfplay.config import Loaded
+from selfplay.core.places import is_there
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER, POLICY
 from selfplay.settings import GROWING, RunConfig
@@ -64,7 +65,7 @@ def named_files(values: Any) -> dict[str, list[tuple[str, int, int]]]:
         values = list(values.values())
     if isinstance(values, (list, tuple)):
         return {path: files for value in values for path, files in named_files(value).items()}
-    if not isinstance(values, str) or not values or not Path(values).exists():
+    if not isinstance(values, str) or not values or not is_there(Path(values)):
         return {}
     place = Path(values)
     files = [place] if place.is_file() else sorted(p for p in place.iterdir() if p.is_file())

@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 from selfplay.core.errors import ModelError
+from selfplay.core.places import is_there
 
 PATIENCE = 4.0
 """Seconds that the hub has to answer; resolving its name is included."""
@@ -31,7 +32,7 @@ def located(path_or_name: str) -> Path:
         ModelError: there is nothing there, or the hub cannot provide it; says what to do.
     """
     place = expanded(path_or_name)
-    if place.exists():
+    if is_there(place):
         return place
     if cannot_be_a_hub_name(path_or_name):
         raise ModelError(
@@ -47,14 +48,14 @@ def stored(path_or_name: str) -> str:
     A run may go on from another working directory, where a relative path would be another model.
     """
     place = expanded(path_or_name)
-    is_place = place.is_dir() or cannot_be_a_hub_name(path_or_name)
+    is_place = (is_there(place) and place.is_dir()) or cannot_be_a_hub_name(path_or_name)
     return str(place.absolute()) if path_or_name and is_place else path_or_name
 
 
 def model_name(path_or_name: str) -> str:
     """What it is called in lineage and reports: a directory by its last part."""
     place = expanded(path_or_name)
-    return place.name if place.exists() else path_or_name
+    return place.name if is_there(place) else path_or_name
 
 
 def expanded(path_or_name: str) -> Path:

@@ -99,3 +99,4 @@ def test_a_named_file_that_was_changed_counts_as_another(tmp_path: Path) -> None
     path.write_text('{"prompt": "a"}\n{"prompt": "b"}\n')
     assert named_files(values) != before
     assert named_files([str(tmp_path)])[str(tmp_path)][0][0] == "prompts.jsonl"
+    assert named_files(["a sentence that no path is " * 20]) == {}

@@ -10,7 +10,7 @@ import pytest
 from selfplay.config import load_config
 from selfplay.core.errors import ModelError
 from selfplay.core.models import hub
-from selfplay.core.models.hub import located, stored
+from selfplay.core.models.hub import located, model_name, stored
 from selfplay.train_config import TrainConfig
 
 
@@ -47,6 +47,11 @@ def test_a_configuration_keeps_models_absolute_and_their_other_names(home: Path)
 def test_a_path_that_is_no_directory_is_named_in_full(home: Path) -> None:
     with pytest.raises(ModelError, match=f"no directory at '{home}/nowhere'"):
         located("~/nowhere")
+
+
+@pytest.mark.parametrize("name", ["x" * 1000, "no\0name", "mine/" + "x" * 1000])
+def test_a_text_that_no_path_can_be_is_no_directory(name: str, home: Path) -> None:
+    assert stored(name) == model_name(name) == name
 
 
 def test_a_hub_that_does_not_answer_is_waited_for_no_longer_than_its_patience(
