@@ -1,13 +1,15 @@
 """How often does the verifier take a wrong answer for right, and a right one for wrong?
 
 A table of pairs of gold answers and responses, written by hand: numbers, choices, units, dates,
-lists, expressions, texts, in English and Chinese. Beside the verifier stands math-verify alone.
+lists, expressions, texts, in English, Chinese and other languages. Beside the verifier stands
+math-verify alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import yaml
@@ -25,7 +27,7 @@ class Pair:
     """A response to a prompt with a gold answer, and whether it is right."""
 
     part: str
-    """`open`, or `blind` for what was written before anything was run on it."""
+    """`open`, or `blind …` for what was written before anything was run on it."""
     kind: str
     prompt: Prompt
     text: str
@@ -36,7 +38,8 @@ def measure() -> Measurement:
     """A row for each judge and part of the table, then one for each kind of gold answer."""
     pairs = table()
     judges = {"verifier": verdict_of(VerifierOptions()), "math-verify alone": math_verify_alone}
-    parts = {part: [p for p in pairs if p.part == part] for part in ("open", "blind")}
+    names = dict.fromkeys(pair.part for pair in pairs)
+    parts = {part: [p for p in pairs if p.part == part] for part in names}
     groups = {"all": pairs} | parts
     rows = [
         row(name, who, some, says) for who, says in judges.items() for name, some in groups.items()
@@ -54,18 +57,19 @@ def measure() -> Measurement:
         notes=(
             f"{len(pairs):,} pairs of `benchmarks/verifier_pairs.yaml`. They were written for this "
             "project, by the rules that it was then mended to keep, and show the kinds of answers, "
-            "not how frequent they are. The blind part was written before anything was run on it, "
-            "and mended against afterwards. math-verify alone parses the gold answer in a box "
+            "not how frequent they are. Each blind part was written before anything was run on "
+            "it, and mended against afterwards. math-verify alone parses the gold answer in a box "
             "and the whole response, both with its defaults, and has no kind for choices, texts "
             "and dates. Missing counts as neither."
         ),
     )
 
 
-def table() -> list[Pair]:
+@lru_cache(maxsize=1)
+def table() -> tuple[Pair, ...]:
     """Every pair of the table."""
     content = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
-    return [
+    return tuple(
         Pair(
             part,
             entry["kind"],
@@ -77,7 +81,7 @@ def table() -> list[Pair]:
         for entry in entries
         for name, right in (("right", True), ("wrong", False))
         for text in entry.get(name, ())
-    ]
+    )
 
 
 def math_verify_alone(prompt: Prompt, text: str) -> float | None:

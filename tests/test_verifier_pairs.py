@@ -12,7 +12,7 @@ from selfplay.core.types import Prompt, user
 
 def test_the_verifier_accepts_no_wrong_answer_of_the_table_and_rejects_few_right_ones() -> None:
     pairs = table()
-    says = verdict_of(VerifierOptions())
+    says = verdict_of(VerifierOptions(timeout=2))  # two of them would never end
     said = [(pair, says(pair.prompt, pair.text)) for pair in pairs]
     accepted = [(p.prompt.answer, p.text) for p, found in said if not p.right and found != 0.0]
     rejected = [(p.prompt.answer, p.text) for p, found in said if p.right and found != 1.0]
@@ -30,7 +30,7 @@ def test_the_table_has_many_kinds_of_both_sorts_and_says_nothing_twice() -> None
 
 
 def test_errors_are_counted_by_their_sort_and_missing_is_neither() -> None:
-    pairs = table()[:2] + [pair for pair in table() if not pair.right][:2]
+    pairs = [*table()[:2], *[pair for pair in table() if not pair.right][:2]]
     counted = row("some", "yes-man", pairs, lambda *_: 1.0)
     assert (counted["false accepts"], counted["false rejects"]) == (2, 0)
     counted = row("some", "nobody", pairs, lambda *_: None)

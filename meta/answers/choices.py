@@ -27,11 +27,21 @@ _JOINED = re.compile(
         "([A-Za-z])", "[A-Z]"
     )
 )
+_OTHER = re.compile(r"[(\[][A-Z][)\]]|\b(?:so|option|choice|answer|is)\s+[A-Z]\b")
+_CONCEDED = re.compile(
+    r"\b(?:although|though|while|whereas|despite|unlike)\b[^,]*,|.*,\s*but\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_DENIED = re.compile(
+    r"(?:,\s*|\b)(?:not|rather than|instead of|and not|unlike|whereas)\b[^,.;]*", re.IGNORECASE
+)
 _SAID = re.compile(
     r"(?:(?:answer|option|choice|letter)s?(?:\s+(?:is|are|would|should|must|be|to|choose|select|as"
     r"|choice|option|the|correct|best|right)\b)*"
     r"|\b(?:choose|choosing|select|pick|chose|go with|going with)"
     r"(?:\s+(?:option|choice|answer|letter|with))*"
+    r"|(?:[Aa]ntwort|[Rr]espuesta|[Rr]éponse|[Rr]isposta|[Rr]esposta|[Оо]твет)"
+    r"(?:\s+(?:correcta|correcte|correta|corretta|final|finale|ist|lautet|es|est|è|é)\b)*"
     r"|(?:答案|故选|应选|选择|选项|选|正确的?是)[为是]?)\s*[:：]?\s*[(（\[]?([A-Z])[)）\]]?(?![A-Za-z'])"
     r"|(?:\b(?:so|thus|hence|therefore),?\s+\(?|[(（])([A-Z])(?:[)）]|\b)[.。]?\s*$"
     r"|[(（]?\b([A-Z])[)）]?\s+(?:is|are)\s+(?:the\s+)?(?:correct|right|best|true|answer)"
@@ -81,6 +91,8 @@ def _letters(text: str, listed: Mapping[str, str]) -> frozenset[str]:
         key, rest = match[1] or match[2], spelled(match[3])
         if _JOINED.fullmatch(text):
             return _all_letters(text)
+        if listed and not _begins(rest, listed.get(key, "")) and _OTHER.search(rest):
+            return frozenset()  # prose about an option, and another one
         others = {other for other, option in listed.items() if _alike(option, rest)}
         return frozenset({key} | (others if key not in others else set()))
     if _JOINED.fullmatch(text):
@@ -100,6 +112,32 @@ def _all_letters(text: str) -> frozenset[str]:
 
 def _alike(one: str, other: str) -> bool:
     return one.casefold().rstrip(".") == other.casefold().rstrip(".")
+
+
+def _begins(text: str, option: str) -> bool:
+    return bool(option) and text.casefold().startswith(option.casefold().rstrip("."))
+
+
+def mentioned(sentence: str, listed: Mapping[str, str]) -> frozenset[str]:
+    """The options in words that a sentence asserts: "Canberra is the capital of Australia".
+
+    What it concedes or denies beside that ("although Sydney is larger, …", "…, not Sydney") is left
+    out, and an option's words within those of a longer one.
+    """
+    text = _DENIED.sub(" ", _CONCEDED.sub("", sentence)).casefold()
+    words = {key: option.casefold().rstrip(".") for key, option in listed.items()}
+    found = {
+        key: word
+        for key, word in words.items()
+        if len(re.sub(r"[^a-z\u4e00-\u9fff]", "", word)) >= 2
+        and re.search(
+            rf"(?<!\w){re.escape(word)}(?!\w)" if word.isascii() else re.escape(word), text
+        )
+    }
+    inner = {
+        key for key, word in found.items() if any(word in w and word != w for w in found.values())
+    }
+    return frozenset(found) - inner
 
 
 def said(text: str) -> frozenset[str]:

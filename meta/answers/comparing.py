@@ -7,9 +7,11 @@ equal is different: nothing is right because it could not be read.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from meta.answers.candidates import LONGEST_END, candidates
-from meta.answers.choices import key_of, letters, options, said
+from meta.answers.choices import key_of, letters, mentioned, options, said
+from meta.answers.commas import decimal_commas, pointed, pointed_decimal
 from meta.answers.equality import Engine, Question, same
 from meta.answers.finding import Answer
 from meta.answers.literals import Literal
@@ -22,6 +24,8 @@ _NOT_A_NUMBER = frozenset({"nan", "inf", "+inf", "-inf"})
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,14}")
 """Bare numbers that are equal only if written alike: most answers, and nothing to read in them."""
 _PERCENTS = re.compile(r"%|percent|百分", re.IGNORECASE)
+_LAST = re.compile(r"(?<=[.!?])\s+|[。！？\n]\s*(?=\S)")
+"""Between sentences; what semicolons join is one."""
 _ORDERED = re.compile(
     r"\b(?:sort|order(?:ed)?|ascending|descending|arrange|rank|sequence|respectively)\b"
     r"|排列|顺序|依次",
@@ -31,7 +35,12 @@ _ORDERED = re.compile(
 
 def question(prompt: str) -> Question:
     """What a prompt's text says about answers to it."""
-    return Question(options(prompt), bool(_PERCENTS.search(prompt)), bool(_ORDERED.search(prompt)))
+    return Question(
+        options(prompt),
+        bool(_PERCENTS.search(prompt)),
+        bool(_ORDERED.search(prompt)),
+        decimal_commas(prompt),
+    )
 
 
 def no_answer(gold: str) -> bool:
@@ -43,6 +52,8 @@ def compare(gold: str, given: Answer, asked: Question, engine: Engine) -> bool |
     """Whether an answer is right; None where nothing of the gold answer's kind is in it."""
     if not asked.listed and _INTEGER.fullmatch(gold) and _INTEGER.fullmatch(given.text):
         return gold == given.text
+    if given.commas or asked.commas:
+        gold, given = pointed_decimal(gold), replace(given, text=pointed(given.text))
     wanted = spelled(gold)
     verdict = _chosen(wanted, given, asked, engine)
     if verdict is not None:
@@ -91,7 +102,11 @@ def _chosen(wanted: str, given: Answer, asked: Question, engine: Engine) -> bool
             for text in candidates(given, True, Text(""))
         )
     }
-    return matching == {key}
+    if given.delimited:
+        return matching == {key}
+    sentence = _LAST.split(given.text.rstrip())[-1]
+    asserted = mentioned(sentence[-LONGEST_END:], asked.listed)
+    return key in (matching or asserted) and len(matching | asserted) == 1
 
 
 def _same_option(option: str, text: str, asked: Question, engine: Engine) -> bool:
@@ -121,7 +136,8 @@ def _named_letters(given: Answer, asked: Question) -> frozenset[str]:
     for text in candidates(given, True, Text("")):
         if named := letters(spelled(text), asked.listed):
             return named
-    found = _leading(given.text) if given.delimited else said(given.text[-LONGEST_END:])
+    found = _leading(given.text) if given.delimited else frozenset()
+    found = found or said(given.text[-LONGEST_END:])
     return frozenset(key_of(letter, asked.listed) for letter in found)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from meta.answers.choices import letters
 from meta.answers.engine import UnreadableError
 from meta.answers.literals import Literal, same_literal
 from meta.answers.numerals import Number
@@ -18,6 +19,8 @@ from meta.answers.units import NONE, Quantity, Unit, same_quantity, same_unit
 Engine: TypeAlias = Callable[[str, str], bool | None]
 """Whether two expressions (gold, answer; LaTeX) are equal; None where the answer is none."""
 
+_JOINING = re.compile(r"\band\b|[和与及]")
+_JOINED = re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+|\s*[和与及]\s*")
 _MANY = 24
 """Values of a list that are compared in any order."""
 
@@ -32,6 +35,8 @@ class Question:
     """It speaks of percents."""
     ordered: bool = False
     """The order of the values that it asks for matters."""
+    commas: bool = False
+    """It is in a language that writes decimal commas."""
 
 
 def same(wanted: str, found: str, asked: Question, engine: Engine) -> bool | None:
@@ -59,7 +64,18 @@ def _same_plain(one: Reading, other: Reading, asked: Question) -> bool | None:
         return same_quantity(one, other, asked.percents)
     if isinstance(one, Literal) and isinstance(other, Literal):
         return same_literal(one, other)
-    return None
+    return _same_digits(one, other) or _same_digits(other, one) or None
+
+
+def _same_digits(one: Reading, other: Reading) -> bool:
+    """A number to a base and the same digits by themselves: the question named the base."""
+    return (
+        isinstance(one, Literal)
+        and one.form == "based"
+        and isinstance(other, Quantity)
+        and other.unit == NONE
+        and str(other.number.value) == one.parts[0]
+    )
 
 
 def _same_mathematics(wanted: str, found: str, asked: Question, engine: Engine) -> bool | None:
@@ -81,12 +97,17 @@ def _same_text(wanted: str, found: str, asked: Question) -> bool:
     """Texts but for case and punctuation; what "and" joins may stand in any order."""
     if folded(wanted) == folded(found):
         return True
-    if asked.ordered or not re.search(r"\band\b|和", wanted) or re.search(r"\bor\b|或", found):
+    if inner := re.fullmatch(r"\[([^\[\]]+)\]", found):  # a list as programs write it
+        return not wanted.startswith("[") and _same_text(wanted, inner[1], asked)
+    if re.fullmatch("[A-G]{2,7}", wanted) and frozenset(wanted) == letters(found, {}):
+        return True
+    if re.search(r"\bor\b|或", found) or not any(map(_JOINING.search, (wanted, found))):
         return False
-    parts = [
-        sorted(folded(part) for part in re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+|和", text))
-        for text in (wanted, found)
-    ]
+    parts = [[folded(part) for part in _JOINED.split(text)] for text in (wanted, found)]
+    if " " in wanted and " ".join(parts[1]) == folded(wanted):  # words with nothing between them
+        return True
+    if not asked.ordered:
+        parts = [sorted(some) for some in parts]
     return parts[0] == parts[1]
 
 
@@ -102,7 +123,8 @@ def _comparable(one: Reading, other: Reading) -> bool:
         and isinstance(term, Expression)
         and (
             interval.brackets == "∪"
-            or (interval.brackets[:1] in ("(", "[", "{") and len(interval.items) in (0, 2))
+            or (interval.brackets[:1] in ("(", "[") and len(interval.items) in (0, 2))
+            or (interval.brackets == "{}" and not interval.items)
         )
     )
 

@@ -8,7 +8,9 @@ What a reasoning model thinks, up to `</think>`, is no answer.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from meta.answers.commas import decimal_commas
 
 _BOX = re.compile(r"\\f?boxed\s*\{|\\fbox\s*\{|\\boxed\s+(?=[^\s{])|\\boxed(?=\d)")
 _TAG = re.compile(r"<answer>", re.IGNORECASE)
@@ -48,11 +50,18 @@ class Answer:
     text: str
     delimited: bool
     """Whether the response marked it as its answer; else it is the whole response."""
+    commas: bool = False
+    """Whether the response is in a language that writes decimal commas."""
 
 
 def find_answer(text: str, extract: str, marker: str) -> Answer | None:
     """The answer in `text`, or None where there is none; `meta.config.EXTRACTIONS` has the ways."""
     text = _spoken(text)
+    found = _found(text, extract, marker)
+    return found and replace(found, commas=decimal_commas(text))
+
+
+def _found(text: str, extract: str, marker: str) -> Answer | None:
     if extract == "whole":
         return _answer(text, delimited=False)
     if extract == "last_number":

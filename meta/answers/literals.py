@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from meta.answers.numerals import number
+from meta.answers.stance import side
 
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _MONTH = r"(?P<month>(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)\.?"
@@ -43,9 +44,12 @@ _IDENTIFIER = re.compile(
     r"|\+?\d+(?:[- ]\d+)*-\d+|(?:\+\d+\s*)?\(\d{2,4}\)\s*\d+(?:[- ]\d+)+"  # telephone numbers
     r"|[A-Za-z]+\d+(?:[-.]\d+)*|[A-Za-z]{2,}-\d+"
 )
+_BASED = re.compile(
+    r"\(?(?P<digits>\d[\dA-Fa-f]*|[\dA-Fa-f]+(?=\)?_\{?16))\)?"
+    r"(?:_\s*\{?\s*\(?(?P<base>\d{1,2}|[a-z]{3,8})\)?\s*\}?"
+    r"|,?\s*\(?(?:in )?base[ -](?P<said>\w+)\)?)"
+)
 _BRACKETS = re.compile(r"[\[\](){}<>\s]*[\[\](){}<>]")
-_TRUE = frozenset({"true", "yes", "correct", "是", "对", "正确", "是的"})
-_FALSE = frozenset({"false", "no", "incorrect", "否", "错", "错误", "不是", "不对"})
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,9 @@ class Literal:
 
 def literal(text: str) -> Literal | None:
     """The literal that all of a spelled text is; None for anything else."""
-    if text.casefold() in _TRUE | _FALSE:
-        return Literal("truth", (text.casefold() in _TRUE,))
-    return _date(text) or _time(text) or _range(text) or _identifier(text)
+    if taken := side(text):
+        return Literal(taken[0], taken[1:])
+    return _date(text) or _time(text) or _range(text) or _based(text) or _identifier(text)
 
 
 def _date(text: str) -> Literal | None:
@@ -103,6 +107,13 @@ def _range(text: str) -> Literal | None:
     return Literal("range", (*(end.value for end in ends if end), unit))
 
 
+def _based(text: str) -> Literal | None:
+    """Digits to a base, as they are: `2516_8`, `1011 (base two)`."""
+    match = _BASED.fullmatch(text)
+    base = number(match["base"] or match["said"]) if match else None
+    return Literal("based", (match["digits"].upper(), base.value)) if match and base else None
+
+
 def _identifier(text: str) -> Literal | None:
     if _IDENTIFIER.fullmatch(text):
         return Literal("identifier", (re.sub(r"\s+", " ", text.casefold()),))
@@ -113,6 +124,8 @@ def _identifier(text: str) -> Literal | None:
 
 def same_literal(gold: Literal, given: Literal) -> bool:
     """Equal, part by part; a range's unit may be left out on one side."""
+    if gold.form == "ratio" and given.form == "range":  # "2 to 5"
+        return (*gold.parts, "") == given.parts
     if gold.form != given.form:
         return False
     if gold.form == "range":

@@ -31,6 +31,10 @@ _FRACTION = re.compile(
 _REPEATING = re.compile(
     r"(?P<whole>\d*)\.(?P<fixed>\d*)\\(?:overline|bar|dot)\s*\{?(?P<again>\d+)\}?"
 )
+_RECURRING = re.compile(
+    r"(?P<whole>\d*)\.(?P<fixed>\d{0,20}?)(?P<again>\d{1,20}?)(?P=again)+\s*(?:\.{3}|\\[lc]?dots)"
+)
+"""`0.1666...`, `0.272727...`."""
 _SIGN = re.compile(r"^([-+])\s*(?=[\d.\\])|^(minus|negative|负)\s*", re.IGNORECASE)
 
 MAGNITUDES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9}
@@ -114,13 +118,15 @@ def _digits(text: str) -> Number | None:
         digits = match["mantissa"].replace(",", "")
         places = len(digits.partition(".")[2])
         return _scaled(digits, _exponent(power) if power else 0, places)
+    if match := re.fullmatch(r"(\d{1,9}) out of (\d{1,9})", text):
+        return Number(Fraction(int(match[1]), int(match[2])))
     if match := _FRACTION.fullmatch(text):
         top, bottom = match["over"] or match["top"], match["under"] or match["bottom"]
         if match["whole"] and "." in top + bottom:
             return None
         value = _exact(top) / _exact(bottom) + Fraction(match["whole"] or 0)
         return Number(value)
-    if match := _REPEATING.fullmatch(text):
+    if match := _REPEATING.fullmatch(text) or _RECURRING.fullmatch(text):
         whole, fixed, again = match["whole"] or "0", match["fixed"], match["again"]
         value = Fraction(f"{whole}.{fixed or 0}")
         return Number(value + Fraction(int(again), (10 ** len(again) - 1) * 10 ** len(fixed)))

@@ -7,6 +7,7 @@ it plain text.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -50,7 +51,7 @@ class Text:
 
 Reading: TypeAlias = Quantity | Literal | Named | Listing | Expression | Text
 
-_VARIABLE = r"(?:\\?[a-zA-Z]+|[a-zA-Z])(?:_\{?\w+\}?)?'?"
+_VARIABLE = r"(?:\\Delta\s*)?(?:\\?[a-zA-Z]+|[a-zA-Z])(?:_\{?\w+\}?)?'?"
 _NAME = re.compile(
     rf"(?:{_VARIABLE}(?:\s*\([\w\\, ]*\))?|\|[A-Za-z\\{{}} ]+\|"
     r"|(?:\\(?:angle|triangle)\s*)?[A-Z]{1,4}|\(\s*\\?[a-zA-Z]+(?:\s*,\s*\\?[a-zA-Z]+)*\s*\)|\\(?:overline|vec|hat|bar)\{\w+\}"
@@ -73,6 +74,14 @@ _STOP_WORDS = frozenset(
     | {"on", "so", "up", "cm", "mm", "km", "kg", "mg", "ml", "oz", "lb", "ft", "yd"}
     | {"mi", "hr"}
 )
+_MEMBER = re.compile(
+    r"([a-zA-Z]|\([a-zA-Z](?:\s*,\s*[a-zA-Z])*\))\s*\\in\s*([(\[\\].*)"
+    r"|\\\{\s*([a-zA-Z])\s*(?:\\mid(?![a-z])|\||:)\s*(.*[<>=].*)\\\}",
+    re.DOTALL,
+)
+_BOUND = re.compile(r"([a-zA-Z])\s*(<|>|\\le|\\ge)\s*([^<>=a-zA-Z]+|[^<>=a-zA-Z]*\\[^<>=]+)")
+_BOUNDS = re.compile(r"([^<>=]+?)\s*(<|\\le)\s*([a-zA-Z])\s*(<|\\le)\s*([^<>=]+)")
+_BRACED = re.compile(r"\{[^{}]*,[^{}]*\}")
 _SEPARATOR = re.compile(r"\s*(?:,\s*(?:and|or)\s+|[,;]\s*|\s+(?:and|or|及)\s+|或|和|以及)\s*")
 _LONGEST = 300
 """Characters of what is no expression."""
@@ -109,20 +118,25 @@ def folded(text: str) -> str:
         text.casefold(),
     )
     plain = re.sub(r"_\{?(\w+)\}?", r"\1", plain)
+    plain = re.sub(r"(?<=[\u4e00-\u9fff]) | (?=[\u4e00-\u9fff])", "", plain)
     plain = " ".join(plain.replace("_", " ").split()) or text.casefold()
     return _ARTICLE.sub("", plain)
 
 
 def _named(text: str) -> Named | None:
-    """`name = value`, or the end of a chain of sums."""
+    r"""`name = value`, or the end of a chain of sums; so are `n \in {1, 2}`, `{x | x > 1}`."""
+    if member := _MEMBER.fullmatch(text):
+        return Named(member[1] or member[3], (member[2] or member[4]).strip())
     first, *more = re.split(r"(?<![<>!\\])=", text)
     value = more[-1].strip() if more else ""
     if not value or not first.strip():
         return None
     name = first.strip()
+    if re.match(r"[-+]?\d", value) and isinstance(read(value), Text):
+        return None  # "p = 3 is prime"
     wordy = re.fullmatch(r"(?![A-Z]{1,4}$)[A-Za-z\u4e00-\u9fff][A-Za-z\u4e00-\u9fff ]+", name)
     if _ARITHMETIC.fullmatch(name) and re.search(r"\d", name):
-        return Named("", value)
+        return None if isinstance(read(value), Text) else Named("", value)
     if not _NAME.fullmatch(name) or _balanced_split(text, _SEPARATOR):
         return None
     return Named("" if wordy else name.replace(" ", "").strip("\\"), value)
@@ -132,18 +146,42 @@ def _listing(text: str) -> Listing | None:
     """A tuple, a set, an interval, a union, or values with commas or "or" between them."""
     if "\\pm " in text and text.count("\\pm ") == 1:
         before, after = (part.strip() for part in text.split("\\pm "))
-        return Listing((f"{before}+{after}" if before else after, f"{before}-{after}"), "or")
+        both = (f"{before}+{after}" if before else after, f"{before}-{after}")
+        return None if _any_text(both) else Listing(both, "or")
     union = _balanced_split(text, re.compile(r"\s*\\cup\s*"))
-    if union:
+    if union and not _any_text(union):
         return Listing(tuple(union), "∪")
     if text.startswith("\\{") and text.endswith("\\}") and text.count("\\{") == 1:
         return Listing(_items(text[2:-2].strip()), "{}")
+    if _BRACED.fullmatch(text):
+        return Listing(_items(text[1:-1].strip()), "{}")
     if _enclosed(text):
         items = _items(text[1:-1].strip())
         return Listing(items, text[0] + text[-1]) if len(items) > 1 or text[0] == "[" else None
     items = tuple(_balanced_split(text, _SEPARATOR))
-    if items and not any(isinstance(read(item), Text) for item in items):
-        return Listing(items, "or" if re.search(r"\bor\b|或", text) else "")
+    if not items or _any_text(items):
+        return None
+    either = re.search(r"\bor\b|或", text) is not None
+    intervals = [_interval(item) for item in items] if either else []
+    if len({name for name, _ in filter(None, intervals)}) == 1 and None not in intervals:
+        return Listing(tuple(found[1] for found in intervals if found), "∪")
+    return Listing(items, "or" if either else "")
+
+
+def _any_text(items: Iterable[str]) -> bool:
+    return any(isinstance(read(item), Text) for item in items)
+
+
+def _interval(text: str) -> tuple[str, str] | None:
+    r"""The unknown of an inequality and its interval: `x \le 3` is (-\infty, 3]."""
+    if match := _BOUND.fullmatch(text):
+        open_end = match[2] in "<>"
+        if match[2][0] in "<" or match[2] == "\\le":
+            return match[1], rf"(-\infty,{match[3]}{')' if open_end else ']'}"
+        return match[1], rf"{'(' if open_end else '['}{match[3]},\infty)"
+    if match := _BOUNDS.fullmatch(text):
+        low, high = "(" if match[2] == "<" else "[", ")" if match[4] == "<" else "]"
+        return match[3], f"{low}{match[1]},{match[5]}{high}"
     return None
 
 

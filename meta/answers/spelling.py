@@ -45,6 +45,8 @@ _SIGNS = {
     "。": ".",
     "、": ",",
     "≈": r"\approx ",
+    "≡": "=",
+    "∛": r"\sqrt[3]",
     "θ": r"\theta ",
     "α": r"\alpha ",
     "β": r"\beta ",
@@ -69,7 +71,7 @@ _VULGAR = re.compile("[¼-¾⅐-⅞]")
 
 _WRAPPER = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal|up)?|mathrm|mathbf|mathit|mathsf|mathtt|mathnormal|mbox"
-    r"|hbox|operatorname\*?|bm|boldsymbol|emph|underline|boxed|fbox|ensuremath)\s*\{([^{}]*)\}"
+    r"|hbox|operatorname\*?|bm|boldsymbol|emph|underline|boxed|fbox|ensuremath)\s*\{((?:[^{}]|[\^_]\{[^{}]*\})*)\}"
 )
 _INDEXED = re.compile(r"_\{?\w\}?$|(?<![\\A-Za-z])[A-Za-z]$")
 _INDEX_LENGTH = 8
@@ -95,11 +97,14 @@ _RENAMED = (
     (re.compile(r"\^\s*\{?\s*\\(?:circ|degree)(?![a-zA-Z])\s*\}?|\\degree(?![a-zA-Z])"), "°"),
     (re.compile(r"\\(?:mp|pm)(?![a-zA-Z])\s*|\+/-|\+-(?=\s*\\?\w)"), r"\\pm "),
     (re.compile(r"\\(?:varnothing|emptyset)(?![a-zA-Z])"), r"\\emptyset "),
+    (re.compile(r"\\log\s*_\s*(?:\{\s*e\s*\}|e(?![a-zA-Z]))"), r"\\ln "),
     (re.compile(r"\\[lr]vert(?![a-zA-Z])|\\[lr]?\|"), "|"),
     (re.compile(r"\\l(?:angle|brack)(?![a-zA-Z])"), "("),
     (re.compile(r"\\r(?:angle|brack)(?![a-zA-Z])"), ")"),
     (re.compile(r"\\lbrace(?![a-zA-Z])"), r"\\{"),
     (re.compile(r"\\rbrace(?![a-zA-Z])"), r"\\}"),
+    (re.compile(r"\\equiv(?![a-zA-Z])"), "="),
+    (re.compile(r"(\\sqrt\[\d\])\s*(\d+|[a-zA-Z])"), r"\1{\2}"),
     (re.compile(r"\\infin(?![a-zA-Z])"), r"\\infty "),
     (re.compile(r"\s*\\colon(?![a-zA-Z])\s*"), ":"),
     (re.compile(r"\s*_\s*"), "_"),
@@ -108,6 +113,8 @@ _RENAMED = (
     (re.compile(r"\{([,:])\}"), r"\1"),
     (re.compile(r"(?<=[\w)\]}])\s*\*\*\s*(?=[\w({\\-])(?!\s*[A-Za-z]{2})"), "^"),
     (re.compile(r"\*\*|__|`+"), ""),
+    (re.compile(r"(?<![\w)}\]\s])(\s*)\+\s*(?=\\infty)"), r"\1"),
+    (re.compile(r"(?<=\d)\s*\\mu\s*(?=[msgAFCLVM]$)"), " μ"),
     (re.compile(r"\+\s*-\s*"), "-"),
     (re.compile(r"--(?=\d)"), "+"),
     (re.compile(r"\\sqrt\s*(\d|[a-zA-Z](?![a-zA-Z]))"), r"\\sqrt{\1}"),

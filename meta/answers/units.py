@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from meta.answers.dimensions import dimension
 from meta.answers.numerals import Number, number, ordinal, same_number
 from meta.answers.spelling import CURRENCY, FUNCTIONS
 
@@ -54,7 +55,7 @@ money¥ cny 1: ¥ 元 yuan rmb cny 人民币
 money¥ jiao 1/10: 角
 money₹ inr 1: ₹ rupee inr
 angle deg 1: ° degree deg 度
-temperature c 1: °c C degree_celsius degrees_celsius 摄氏度
+temperature c 1: °c degree_celsius degrees_celsius 摄氏度
 temperature_f f 1: °f F degree_fahrenheit degrees_fahrenheit
 speed mps 1: m/s meter_per_second metre_per_second m*s^-1 m_s^-1 米/秒
 speed kmh 5/18: km/h kmh kph kilometer_per_hour kilometre_per_hour km/hr 千米/时 千米/小时
@@ -80,6 +81,10 @@ count unit 1: unit 个单位 单位
 count2 unit2 1: square_unit sq_unit unit^2 平方单位
 count3 unit3 1: cubic_unit unit^3 立方单位
 """
+_BASES = {"length": "m", "area": "m^2", "volume": "L", "mass": "g", "time": "s", "energy": "J"}
+_BASES |= {"speed": "m/s", "acceleration": "m/s^2", "force": "N", "power": "W", "voltage": "V"}
+_BASES |= {"frequency": "Hz", "current": "A", "amount": "mol", "electronvolts": "eV"}
+"""The units that factors in the table are of, as `meta.answers.dimensions` reads them."""
 _VALUE_WORDS = frozenset(
     {"or", "and", "to", "times", "plus", "minus", "over", "squared", "cubed", "is", "are", "not"}
     | {"because", "since", "but", "than", "between", "if", "so", "mod", "more", "less", "half"}
@@ -114,13 +119,18 @@ _FRACTION_UNIT = re.compile(
     r"(?<=\d)\s*\\frac\s*\{\s*([a-z]+)\s*\}\s*\{\s*([a-z]+)(\s*\^\s*\{?\d\}?)?\s*\}"
 )
 _BRACKETED = re.compile(r"(?<=[\d}])\s*\(\s*([^\W\d_]{1,12})\s*\)")
+_HYPHENED = re.compile(
+    r"(?<=^\d)-(?=[A-Za-z]{3})|(?<=^\d\d)-(?=[A-Za-z]{3})|(?<=^\d{3})-(?=[A-Za-z]{3})"
+)
+"""In `43-yard`, as attributes are written."""
+_RESIDUE = re.compile(r"(\S+)\s*\(?\s*\\?[bp]?mod\s*\{?\s*(\w+)\s*\}?\)?")
 _TAIL = frozenset(
     {"in", "of", "on", "at", "for", "to", "from", "altogether", "total", "left", "remaining"}
     | {"each", "every", "per", "a"}
 )
 _TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
 _BEHIND = re.compile(
-    r"(?P<before>.*[}\w)])\s*(?P<unit>(?:(?<=\s)[A-Za-z][A-Za-z .]*|°|%|[\u4e00-\u9fff]+)"
+    r"(?P<before>.*?[}\w)])\s*(?P<unit>(?:(?<=\s)[A-Za-z][A-Za-z .]*|°|%|[\u4e00-\u9fff]+)"
     r"(?:\s*(?:\^\s*\{?\d\}?|/\s*[a-z]+))*)"
 )
 _COMPOUND = re.compile(rf"({_NUMERAL})\s*([^\W\d]+|°|'+|\")(?:\s*(?:,|and|,\s*and)\s*)?\s*")
@@ -142,10 +152,18 @@ def _table() -> dict[str, Unit]:
     found: dict[str, Unit] = {}
     for line in _KNOWN.strip().splitlines():
         head, _, names = line.partition(":")
-        dimension, name, factor = head.split()
-        unit = Unit(name, dimension, Fraction(factor))
+        sort, name, factor = head.split()
+        unit = _made(name, _BASES[sort]) if sort in _BASES else Unit(name, sort)
+        assert unit is not None
+        unit = Unit(name, unit.dimension, unit.factor * Fraction(factor))
         found |= {alias.replace("_", " "): unit for alias in names.split()}
     return found
+
+
+def _made(words: str, text: str) -> Unit | None:
+    """A unit made of others; None where the text is none."""
+    found = dimension(text)
+    return None if found is None else Unit(words, repr(found[0]), found[1])
 
 
 _UNITS = _table()
@@ -170,6 +188,10 @@ def quantity(text: str) -> Quantity | None:
         return Quantity(bare)
     if (rank := ordinal(text)) is not None:
         return Quantity(Number(Fraction(rank), 0), ORDINAL)
+    if modulus := _RESIDUE.fullmatch(text):
+        residue = number(modulus[1])
+        return Quantity(residue, Unit(modulus[2], f"mod {modulus[2]}")) if residue else None
+    text = _HYPHENED.sub(" ", text)
     text = _BRACKETED.sub(r" \1", _FRACTION_UNIT.sub(r" \1/\2\3", text))
     return _priced(text) or _measured(text) or _compound(text)
 
@@ -210,6 +232,9 @@ def _measured(text: str) -> Quantity | None:
 
 def _worded(text: str) -> Quantity | None:
     """`eighteen eggs`, `three hours`, `五元`."""
+    if half := re.fullmatch(r"(an?|\w+) (\w+) and a half", text):
+        whole, unit = number("one" if half[1] in ("a", "an") else half[1]), _unit(half[2], True)
+        return Quantity(Number(whole.value + Fraction(1, 2)), unit) if whole and unit else None
     words = text.split()
     if len(words) == 2 and words[1].lower() in ("place", "position"):
         rank = ordinal(words[0])
@@ -227,6 +252,8 @@ def _worded(text: str) -> Quantity | None:
 
 def _compound(text: str) -> Quantity | None:
     """`2 hours 30 minutes`, `5 feet 6 inches`, `3 dollars and 50 cents`."""
+    if len(text) <= _LONGEST_UNIT:
+        text = re.sub(r"[a-z]+", _digits_of, text)
     parts = _COMPOUND.findall(text)
     if len(parts) < 2 or _COMPOUND.sub("", text).strip(" ."):
         return None
@@ -240,13 +267,22 @@ def _compound(text: str) -> Quantity | None:
     return Quantity(Number(Fraction(total) / first.factor, 0), first)
 
 
+def _digits_of(word: re.Match[str]) -> str:
+    """A number word in digits, another word as it is."""
+    value = number(word[0])
+    return str(value.value) if value and value.places == 0 else word[0]
+
+
 def _unit(text: str, spaced: bool) -> Unit | None:
     """The unit that a text names; None where it may be something else, such as a variable."""
     if len(text) > _LONGEST_UNIT:
         return None
     words = re.sub(r"[\s{}]+", " ", re.sub(r"\.(?=\s|$)", "", text)).strip()
     words = re.sub(r"(?<=°)\s+(?=[CF])", "", re.sub(r"\s*\^ ?(-?\d)", r"^\1", words))
+    made = _made(words, words) if spaced else None
     for name in (words, words.lower()):
+        if made and name != words:  # upper and lower case differ: `0.25 M`
+            return made
         known = (
             _UNITS.get(name)
             or _UNITS.get(re.sub(r"s\b", "", name))
@@ -254,11 +290,13 @@ def _unit(text: str, spaced: bool) -> Unit | None:
         )
         if known:
             return known
+    if made:
+        return made
     words = re.sub(r"\s*/\s*(?=[a-zA-Z])", " per ", words).strip()
     folded = [_singular(word) for word in words.casefold().split()]
     if re.fullmatch(r"[\u4e00-\u9fff]{1,6}(?:/[\u4e00-\u9fff]+)?", words):
         return Unit(words)
-    wordy = _UNIT_TEXT.fullmatch(words) and len(folded) <= 6 and max(map(len, folded)) >= 3
+    wordy = _UNIT_TEXT.fullmatch(words) and len(folded) <= 6 and re.search(r"[^\W\d_]{3}", words)
     if not spaced or not wordy or not _VALUE_WORDS.isdisjoint(words.casefold().split()):
         return None
     return Unit(" ".join(folded))

@@ -23,7 +23,10 @@ from meta.answers.units import Quantity
             for text in ("2 hours 30 minutes", "5元", "1.5 million", "$18/day", "3rd")
         ),
         *((text, Literal) for text in ("5-7", "2024-01-02", "10.0.0.1", "3:30", "555-1234", "yes")),
-        *((text, Literal) for text in ("3.2.1", "Jan 2, 2024", "from 5 to 7", "] )", "B52")),
+        *(
+            (text, Literal)
+            for text in ("3.2.1", "Jan 2, 2024", "from 5 to 7", "] )", "B52", "10_2")
+        ),
         *((text, Named) for text in ("x = 5", "f(x) = 2x", "Total = 18", "9+9 = 18")),
         *((text, Listing) for text in ("3 or 4", "(1, 2)", "[0, 1)", r"\{1,2\}", r"\pm 3", "1, 2")),
         *((text, Expression) for text in ("x^2+1", "2√3", "2pi", "sin(x)", "14 - i", "x<3", "5!")),
