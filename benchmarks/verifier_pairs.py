@@ -37,7 +37,10 @@ class Pair:
 def measure() -> Measurement:
     """A row for each judge and part of the table, then one for each kind of gold answer."""
     pairs = table()
-    judges = {"verifier": verdict_of(VerifierOptions()), "math-verify alone": math_verify_alone}
+    judges = {
+        "verifier": once(verdict_of(VerifierOptions())),
+        "math-verify alone": once(math_verify_alone),
+    }
     names = dict.fromkeys(pair.part for pair in pairs)
     parts = {part: [p for p in pairs if p.part == part] for part in names}
     groups = {"all": pairs} | parts
@@ -82,6 +85,19 @@ def table() -> tuple[Pair, ...]:
         for name, right in (("right", True), ("wrong", False))
         for text in entry.get(name, ())
     )
+
+
+def once(says: Says) -> Says:
+    """A judge that remembers: every pair stands in three rows."""
+    known: dict[tuple[str, str], float | None] = {}
+
+    def remembered(prompt: Prompt, text: str) -> float | None:
+        key = prompt.id, text
+        if key not in known:
+            known[key] = says(prompt, text)
+        return known[key]
+
+    return remembered
 
 
 def math_verify_alone(prompt: Prompt, text: str) -> float | None:
