@@ -61,7 +61,7 @@ _ARITHMETIC = re.compile(rf"[\d\s.,+*/^(){CURRENCY}%-]+")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*°")
 _NO_PRODUCT = re.compile(
     r"[a-zA-Z]{2,}\s+[a-zA-Z\d]{2,}|[a-zA-Z]{2,}\s+\d|[a-z]\s+[a-z]{2}|\d\s+\d"
-    r"|\d\.\d+\.\d|[a-zA-Z]\.(?:\s|$)|[+*/^-]$|[a-zA-Z]\d|\+\+"
+    r"|\d\.\d+\.\d|[a-zA-Z]\.(?:\s|$)|[+*/^-]$|[a-zA-Z]\d|\+\+|<<|>>"
 )
 """Words, numbers side by side, and signs with nothing behind them."""
 _INDEX = re.compile(r"_(?:\w|\{\w*\})")

@@ -337,6 +337,8 @@ def same_quantity(gold: Quantity, given: Quantity, percents: bool) -> bool:
         return _same_share(share.number, other, percents)
     if gold.unit == NONE or given.unit == NONE:
         return not gold.attached and same_number(gold.number, given.number)
+    if {gold.unit.words, given.unit.words} == {"c", "C"}:  # "25 C" may be degrees or coulombs
+        return same_number(gold.number, given.number)
     if not gold.unit.dimension or gold.unit.dimension != given.unit.dimension:
         return _same_words(gold.unit, given.unit) and same_number(gold.number, given.number)
     if gold.unit.factor == given.unit.factor:
