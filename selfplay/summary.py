@@ -191,17 +191,21 @@ def _state(settings: Mapping[str, Any], whole: int, ending: EndingEntry | None) 
 def ceiling(settings: Mapping[str, Any]) -> dict[str, float]:
     """What `quality.json` in the model's directory says of its ceiling.
 
-    Empty without that file, or when it was measured on other held-out prompts than the run's.
+    Empty without that file, where it is another one of that name, or when it was measured on other
+    held-out prompts than the run's.
     """
     path = model_directory(settings["model"]["path"]) / "quality.json"
     if not path.is_file():
         return {}
-    quality = json.loads(path.read_text())
-    asked = {key: settings["evaluation"]["source"].get(key) for key in quality["held_out"]}
-    if asked != quality["held_out"] or settings["spaces"] != quality["spaces"]:
+    try:
+        quality = json.loads(path.read_text())
+        asked = {key: settings["evaluation"]["source"].get(key) for key in quality["held_out"]}
+        if asked != quality["held_out"] or settings["spaces"] != quality["spaces"]:
+            return {}
+        found = {metric_of(asked): shares["all"] for asked, shares in quality["ceiling"].items()}
+        return {name: float(share) for name, share in found.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
-    found: Mapping[str, Mapping[str, float]] = quality["ceiling"]
-    return {metric_of(asked): shares["all"] for asked, shares in found.items()}
 
 
 def metric_of(asked: str) -> str:

@@ -30,8 +30,10 @@ from safetensors.torch import save_file
 
 from selfplay.config import Loaded, differences, load_config, load_values
 from selfplay.core.errors import ConfigError, DataError, LedgerError
+from selfplay.core.guard import guarded
 from selfplay.core.notices import heard_by
 from selfplay.core.seeding import Seed
+from selfplay.core.state_files import read_state, write_state
 from selfplay.core.types import Group
 from selfplay.data.recorded import recorded_file, to_group
 from selfplay.drafts import whole
@@ -230,7 +232,7 @@ def settle(loaded: Loaded[TrainConfig], directory: Path) -> None:
         with data.open("rb") as file:
             job["data_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
     if path.exists():
-        before = json.loads(path.read_text())
+        before = read_state(path, "config")
         with suppress(ConfigError):  # of a key that is no longer known, the differences tell
             config = load_values(before["config"], str(path), TrainConfig).as_dict()
             before = {**before, "config": config}
@@ -241,7 +243,7 @@ def settle(loaded: Loaded[TrainConfig], directory: Path) -> None:
                 "another --out, or leave them as they are to go on"
             )
     with writing(path):
-        path.write_text(json.dumps(job, indent=1) + "\n")
+        write_state(path, job)
 
 
 def saved_versions(directory: Path) -> list[int]:
@@ -292,9 +294,9 @@ def finish(job: Job) -> Trained:
     Raises:
         DataError: no batch had anything to learn from.
     """
-    batches = [
-        json.loads(line)["metrics"] for line in (job.directory / METRICS).read_text().splitlines()
-    ]
+    metrics = job.directory / METRICS
+    with guarded(LedgerError, f"{metrics}: expected the metrics of each batch, found"):
+        batches = [json.loads(line)["metrics"] for line in metrics.read_text().splitlines()]
     if not any(batch["steps"] for batch in batches):
         raise DataError(
             f"{job.config.data}: no batch had anything to learn from under "

@@ -3,7 +3,8 @@
 Three things are compared, as far as code can see them:
 
 - the figures, and in their order: "from 3 to 5" asks for something else than "from 5 to 3";
-- the names (of people, places, products, months): those of the parent and no others;
+- the names (of people, places, products, months), units, symbols and functions, and words that say
+  what is computed ("plus", "even"): those of the parent and no others;
 - their order: each name comes first where it did between the figures and the other names, so that
   Tom does not get Anna's apples and is not suddenly the younger one.
 
@@ -12,8 +13,9 @@ that stays teaches the opposite. Names are words with a capital letter, at the s
 only those that hardly begin one otherwise. Where a parent has letters but no capitals (another
 script, all in lower or upper case) its names cannot be told, and no answer is kept.
 
-Left out: what a change of plain words does ("older" for "younger"), and of names that are told
-again, which takes understanding.
+Left out: what a change of other plain words does ("older" for "younger"), and of names that are
+told again, which takes understanding. A unit or sum that is spelled otherwise ("kilometres" for
+"km", "the sum of" for "plus") is another one here.
 """
 
 from __future__ import annotations
@@ -50,6 +52,26 @@ _OPENERS = """
     you your
 """
 """Words that begin sentences, and are no names there."""
+
+_COMPUTED = """
+    km m cm mm mi ft yd kilometer kilometre meter metre centimeter centimetre millimeter
+    millimetre mile foot feet inch inches yard kg g mg lb oz kilogram gram milligram pound ounce ton
+    tonne l ml liter litre milliliter millilitre gallon quart pint cup second minute hour day week
+    month year decade century centuries mph kph kmh dollar cent euro yen yuan rupee percent degree
+    radian celsius fahrenheit kelvin joule newton watt volt ohm hertz hz mole mol byte bit
+    sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln lg exp sqrt max min gcd lcm
+    mod det lim floor ceil plus minus times sum difference product quotient squared cubed halved
+    doubled tripled square cube root factorial remainder divisor multiple prime composite even odd
+    positive negative area perimeter circumference volume radius diameter median average
+    range variance increasing decreasing maximum minimum
+"""
+"""Units, functions, and words for what is computed, in the singular."""
+_BESIDE = r"[\d+*/^=<>(){}\[\]\\|−×÷√≤≥]"
+_SYMBOL = re.compile(
+    rf"(?:(?<={_BESIDE})|(?<={_BESIDE} )|(?<=\d\W))(?P<after>[^\W\d_])(?![^\W\d_])"
+    rf"|(?<![^\W\d_])(?P<before>[^\W\d_])(?= ?{_BESIDE})"
+)
+"""A letter alone beside a number, bracket or operator: one of mathematics."""
 
 
 def answer_at_risk(parent: str, child: str) -> str:
@@ -90,16 +112,25 @@ def _bare(token: str) -> str:
     return re.sub(r"['’]s?$", "", token)
 
 
+def _key(token: str) -> str:
+    """What a word is compared by: in lower case, what is computed in the singular."""
+    folded = token.casefold()
+    return folded[:-1] if folded.endswith("s") and folded[:-1] in _computed() else folded
+
+
 def _words(text: str) -> frozenset[str]:
-    return frozenset(token.casefold() for token, _ in _tokens(text))
+    return frozenset(_key(token) for token, _ in _tokens(text))
 
 
 def _names(text: str) -> frozenset[str]:
-    """The names of a text, and its signs of money, in lower case."""
+    """The names of a text, its signs of money, its symbols and what is computed."""
+    symbols = {match["after"] or match["before"] for match in _SYMBOL.finditer(text)}
     return frozenset(
-        token.casefold()
+        _key(token)
         for token, begins in _tokens(text)
         if not token[0].isalnum()
+        or token in symbols
+        or _key(token) in _computed()
         or (
             token[0].isupper()
             and token.casefold() not in _openers()
@@ -117,9 +148,14 @@ def _course(text: str, names: frozenset[str]) -> list[str]:
     """The figures, and each name where it comes first, in the order of the text."""
     course: list[str] = []
     for token, _ in _tokens(text):
-        name = token.casefold()
+        name = _key(token)
         course += figures_in_order(token) or [name] * (name in names and name not in course)
     return course
+
+
+@lru_cache(maxsize=1)
+def _computed() -> frozenset[str]:
+    return frozenset(_COMPUTED.split())
 
 
 @lru_cache(maxsize=1)

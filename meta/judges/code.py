@@ -33,6 +33,7 @@ from meta.sandbox.sandbox import Sandbox, SuiteRun
 from meta.sandbox.suite import UnitTests
 from meta.tables.code import CodeOptions
 from selfplay.core.errors import DataError, ResourceError
+from selfplay.core.json_text import each_once
 from selfplay.core.types import Group, Prompt, Verdict
 
 _FENCED = re.compile(r"^[ \t]*```([^\n`]*)\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
@@ -169,7 +170,7 @@ def _read(column: Any) -> Any:
     """Lists and objects that are written as text, as what they are."""
     if isinstance(column, str) and column.lstrip()[:1] in ("[", "{"):
         try:
-            column = json.loads(column)
+            column = json.loads(column, object_pairs_hook=each_once)
         except ValueError as error:
             raise DataError(f"expected Python source or JSON, found neither: {error}") from error
     return column

@@ -6,7 +6,6 @@ goes on. Beside a run's ledger stands `cell.json`: how long its process took, ov
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import subprocess
@@ -14,12 +13,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from pathlib import Path
 
 from selfplay.ablation.grid import Cell
 from selfplay.ablation.host import GIB, Host, Memory
 from selfplay.config import differences, load_config, load_values
-from selfplay.core.errors import ConfigError, ResourceError, SelfplayError, require
+from selfplay.core.errors import ConfigError, LedgerError, ResourceError, SelfplayError, require
+from selfplay.core.state_files import read_state, write_state
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.settings import RunConfig
@@ -113,7 +114,7 @@ def run_cell(cell: Cell, place: Mapping[str, str], memory: Memory, shared: Path 
         said = _heard(process)
     finally:
         memory.ended(process.pid)
-    _note(cell.directory, time.perf_counter() - began)
+    _note(cell, time.perf_counter() - began)
     if process.returncode:
         why = said.strip()[-2000:]
         if process.returncode == KILLED:
@@ -165,12 +166,13 @@ def _refuse_longer(cell: Cell) -> None:
 
 def seconds_of(cell: Cell) -> float | None:
     """How long the cell's process took, over all its starts; None where that is not known."""
-    path = cell.directory / TIMES
-    return float(json.loads(path.read_text())["seconds"]) if path.is_file() else None
+    # A damaged file costs a figure, and must not keep the grid from going on.
+    with suppress(OSError, LedgerError, TypeError, ValueError):
+        return float(read_state(cell.directory / TIMES, "seconds")["seconds"])
+    return None
 
 
-def _note(directory: Path, seconds: float) -> None:
-    if directory.is_dir():
-        path = directory / TIMES
-        before = json.loads(path.read_text())["seconds"] if path.is_file() else 0.0
-        path.write_text(json.dumps({"seconds": round(before + seconds, 3)}) + "\n")
+def _note(cell: Cell, seconds: float) -> None:
+    if cell.directory.is_dir():
+        total = round((seconds_of(cell) or 0.0) + seconds, 3)
+        write_state(cell.directory / TIMES, {"seconds": total})

@@ -38,14 +38,14 @@ class Entrance(TyperGroup):
             return super().invoke(ctx)
         except SelfplayError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             told = _told(error)
             if told is None:
                 raise
             raise told from error
 
 
-def _told(error: Exception) -> SelfplayError | None:
+def _told(error: BaseException) -> SelfplayError | None:
     """What is no fault of ours, in our words."""
     where = blamed(error)
     if where:

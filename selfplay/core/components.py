@@ -9,6 +9,7 @@ in a user's own class, whose options are its nested dataclass `Options`, if it h
 from __future__ import annotations
 
 import importlib
+import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,8 +22,8 @@ from selfplay.core.guard import origin, said, shortened
 
 _OURS = ("selfplay", "creator", "solver", "meta")
 """The packages of the project."""
-_OWN_FILES: set[str] = set()
-"""Of modules that were loaded by name and are not ours."""
+_OWN_PLACES: set[str] = set()
+"""Files, and folders of packages, whose code was named in a configuration and is not ours."""
 
 
 @dataclass(frozen=True)
@@ -152,12 +153,13 @@ def load_attribute(path: str, where: str = "component") -> Any:
                 f"{where}: cannot import '{module_name}' of '{path}': {error}. Is the folder that "
                 "holds it on PYTHONPATH?"
             ) from error
-        if not _is_ours(module_name):
-            _OWN_FILES.add(str(getattr(module, "__file__", "")))
         if not hasattr(module, attribute):
             hint = nearest(attribute, [name for name in vars(module) if not name.startswith("_")])
             raise ConfigError(f"{where}: module '{module_name}' has no '{attribute}'; {hint}")
-        return getattr(module, attribute)
+        found = getattr(module, attribute)
+        for name in {module_name, str(getattr(found, "__module__", module_name))}:
+            _OWN_PLACES.update(_places_of(name))
+        return found
 
 
 @contextmanager
@@ -184,12 +186,26 @@ def own_code(name: str, when: str) -> Iterator[None]:
 
 def blamed(error: BaseException) -> str:
     """Where a user's own component raised this while it was at work; empty where none did."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in _OWN_FILES]
-    if not frames:
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if _OWN_PLACES & {f.filename, *map(str, Path(f.filename).parents)}]
+    if not own:
         return ""
-    last = frames[-1]
+    last = own[-1]
     return f"{Path(last.filename).name}, line {last.lineno}, in {last.name}"
 
 
 def _is_ours(module_name: str) -> bool:
     return module_name.partition(".")[0] in _OURS
+
+
+def _places_of(module_name: str) -> list[str]:
+    """Where the code of a user's module lies: the folders of its package, or its own file."""
+    top = module_name.partition(".")[0]
+    if top in _OURS or top in sys.stdlib_module_names:
+        return []
+    package = sys.modules.get(top)
+    # A folder without an __init__ is no package of anybody's: the module's own file stands alone.
+    if getattr(package, "__file__", None) and hasattr(package, "__path__"):
+        return list(map(str, package.__path__))
+    file = getattr(sys.modules.get(module_name), "__file__", None)
+    return [file] if file else []

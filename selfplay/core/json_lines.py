@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from selfplay.core.errors import DataError
-from selfplay.core.guard import guarded, shortened
-from selfplay.core.json_text import MAX_DEPTH, check_plain
+from selfplay.core.guard import guarded
+from selfplay.core.json_text import MAX_DEPTH, check_plain, each_once
 
 MAX_LINE = 64 * 2**20
 """Bytes of a line."""
@@ -75,7 +75,7 @@ def decoded(raw: bytes, place: str) -> str:
 
 def _object(text: str, place: str) -> dict[str, Any]:
     with guarded(DataError, f"{place}: expected one JSON object, found"):
-        row = json.loads(text, object_pairs_hook=_once)
+        row = json.loads(text, object_pairs_hook=each_once)
         # Only an escape can spell half a character, and depth takes brackets.
         if "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH:
             check_plain(row)
@@ -84,13 +84,3 @@ def _object(text: str, place: str) -> dict[str, Any]:
             f"{place}: expected a JSON object with named columns, found {type(row).__name__}"
         )
     return row
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; raises ValueError where a key is there twice, of which JSON does not say which."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for i, key in enumerate(keys) if key in keys[:i])
-        raise ValueError(f"the key '{shortened(twice)}' twice")
-    return found

@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
+from selfplay.core.guard import shortened
+
 MAX_DEPTH = 64
 """Levels of lists and objects in a row of data."""
 _FENCE = "```"
@@ -35,6 +37,20 @@ def without_nan(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [without_nan(member) for member in value]
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of what people write (`object_pairs_hook`), each key once.
+
+    Raises:
+        ValueError: a key is there twice, and JSON does not say which value counts.
+    """
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key '{shortened(key)}' twice")
+        found[key] = value
+    return found
 
 
 def check_plain(value: Any, depth: int = MAX_DEPTH) -> None:

@@ -51,6 +51,16 @@ SCORE_PAIRS = (
 )
 """Of the two sides of a comparison: how good each is (UltraFeedback, Argilla)."""
 
+KNOWN = frozenset(
+    name
+    for names in (
+        *(PROMPT_COLUMNS, ANSWER_COLUMNS, SYSTEM_COLUMNS, INPUT_COLUMNS, HISTORY_COLUMNS),
+        *(CHOSEN_COLUMNS, REJECTED_COLUMNS, COMPLETION_COLUMNS, LABEL_COLUMNS, REWARD_COLUMNS),
+        *SCORE_PAIRS,
+    )
+    for name in names
+)
+"""Every name that is used somewhere."""
 MATTER: Mapping[str, str] = {
     **dict.fromkeys(
         ("system", "system_prompt"), "name it with prompts.system to have it said before the prompt"
@@ -74,6 +84,10 @@ MATTER: Mapping[str, str] = {
     ),
     **dict.fromkeys(("messages", "conversations"), "the prompt's column is asked in its place"),
     **dict.fromkeys(("margin", "probability", "reward", "score"), "it has no effect here"),
+    **dict.fromkeys(
+        ("is_correct", "correct", "is_good", "rating", "quality", "preference", "thumbs"),
+        "if it says how good a response is, call it label (true or false) or reward (a number)",
+    ),
 }
 """Columns that change the meaning where they are used, and what to do where they are not."""
 

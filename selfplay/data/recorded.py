@@ -290,11 +290,13 @@ def _read_demonstrations(path: Path, rows: Sequence[TableRow], names: Sequence[s
         prompt = make_prompt(alone, columns, asked_before(alone, columns, one.turns))
         records.append(Recorded(prompt, (one.response,), (one.reward,), place=row.place))
     bad = sum(record.rewards[0] == 0 for record in records)
+    unsaid = sum(record.rewards[0] is None for record in records)
     notes = []
     if marking.label:
         notes.append(
             f"{path}: '{marking.label}' says that {bad:,} of {len(records):,} responses are bad "
             "ones; their reward is 0"
+            + (f"; {unsaid:,} are not said to be either, and have none" if unsaid else "")
         )
     return _Layout(records, columns.used | marking.used, bool(columns.answer), notes)
 

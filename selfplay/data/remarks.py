@@ -11,7 +11,7 @@ from pathlib import Path
 
 from selfplay.core.guard import shortened
 from selfplay.core.types import Chat, Prompt
-from selfplay.data.columns import MATTER
+from selfplay.data.columns import KNOWN, MATTER
 from selfplay.data.exported import COLUMN, FAMILY
 
 NAMED = 12
@@ -93,11 +93,18 @@ class Census:
             for name in self._idle
             if name in MATTER
         ]
-        rest = [name for name in self._idle if name not in MATTER]
+        notes += [
+            f"{self._path}: the column '{name}' is not used: names are read as they are written, "
+            f"so call it '{name.lower()}' if it is that"
+            for name in self._idle
+            if name not in KNOWN and name.lower() in KNOWN
+        ]
+        told = MATTER.keys() | {n for n in self._idle if n not in KNOWN and n.lower() in KNOWN}
+        rest = [name for name in self._idle if name not in told]
         if rest:
             more = f" and {len(rest) - NAMED} more" if len(rest) > NAMED else ""
             notes.append(
-                f"{self._path}: kept beside the prompts and not asked: "
+                f"{self._path}: kept beside the prompts and not used: "
                 f"{', '.join(rest[:NAMED])}{more}"
             )
         return notes

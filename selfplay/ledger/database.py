@@ -93,6 +93,7 @@ _NO_LOCKS = (
         "directory on a local disk, or have the network file system mounted with locks"
     ),
 )
+_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 _EXTENDED: dict[int, tuple[type[SelfplayError], str]] = dict.fromkeys(
     (
         sqlite3.SQLITE_PROTOCOL,
@@ -303,8 +304,13 @@ def _up_to_date(old: sqlite3.Connection, migrations: Sequence[str]) -> sqlite3.C
     try:
         old.backup(copy)
         migrate(copy, migrations)
-    except sqlite3.Error:
+    except sqlite3.Error as error:
         copy.close()
+        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _NO_ROOM:
+            raise ResourceError(
+                f"its schema is older, and a temporary copy to read cannot be made ({error}): "
+                "make room in the temporary folder, or set SQLITE_TMPDIR to another one"
+            ) from error
         raise
     old.close()
     return copy

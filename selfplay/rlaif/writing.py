@@ -23,6 +23,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from selfplay.config import differences
 from selfplay.core.errors import LedgerError
+from selfplay.core.guard import guarded
+from selfplay.core.state_files import read_state, write_state
 from selfplay.ledger import RunLock
 from selfplay.policies import writing
 
@@ -116,7 +118,7 @@ def made(directory: Path, name: str, further: str, warning: str = "") -> Made:
         warning: what speaks against that.
     """
     reasons = Counter(row["reason"] for row in json_rows(directory / MISSING))
-    state = json.loads((directory / JOB).read_text(encoding="utf-8"))
+    state = read_state(directory / JOB, "done")
     count = sum(1 for _ in json_rows(directory / name))
     rows = directory / name
     use = f"selfplay train {quote(str(rows))} {further}"
@@ -146,7 +148,7 @@ def _settle(directory: Path, name: str, job: Mapping[str, Any]) -> int:
                 file.touch()
             _note(directory, name, job, 0)
         return 0
-    state = json.loads(path.read_text(encoding="utf-8"))
+    state = read_state(path, "job", "bytes", "done")
     changed = differences(state["job"], json.loads(json.dumps(dict(job))), GROWING)
     if changed:
         raise LedgerError(
@@ -168,13 +170,13 @@ def _append(path: Path, rows: Rows) -> None:
 def _note(directory: Path, name: str, job: Mapping[str, Any], done: int) -> None:
     sizes = {file: (directory / file).stat().st_size for file in (name, MISSING)}
     state = {"job": dict(job), "done": done, "bytes": sizes}
-    partial = directory / f".{JOB}.partial"
-    partial.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
-    partial.replace(directory / JOB)
+    write_state(directory / JOB, state)
 
 
 def json_rows(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a file that a job wrote."""
     with path.open(encoding="utf-8") as file:
         for line in file:
-            yield json.loads(line)
+            with guarded(LedgerError, f"{path}: expected rows that the job wrote, found"):
+                row = json.loads(line)
+            yield row

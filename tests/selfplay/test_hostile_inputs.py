@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,8 +26,10 @@ from meta.constitution import read_constitution
 from meta.rubric import SHIPPED, read_rubric
 from meta.rubric_set import read_rubric_set
 from selfplay.ablation.grid import grid_config
+from selfplay.cli.entrance import Entrance
 from selfplay.cli.main import app
 from selfplay.config import load_config, shipped_configs
+from selfplay.core.components import blamed, load_attribute
 from selfplay.core.errors import ConfigError, DataError, SelfplayError
 from selfplay.data.prompts import PromptFileOptions, read_prompts
 from selfplay.data.recorded import AUTO, read_recorded, to_group
@@ -307,10 +310,43 @@ def test_a_component_of_ones_own_that_raises_at_work_is_named_and_what_was_done_
     assert standing(beside / "run").state == "stopped"
 
 
+OWN = {
+    "leaves": ("import sys\ndef work(): sys.exit(0)", "SystemExit: 0 .*odd_leaves.*line 2"),
+    "reads": ("import json\ndef work(): json.loads('{')", "JSONDecodeError.*odd_reads.*line 2"),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_whose_code_raised_is_told_by_its_package_not_by_the_file_that_was_named(
+    beside: Path, name: str
+) -> None:
+    source, message = OWN[name]
+    package = beside / f"odd_{name}"
+    package.mkdir()
+    (package / "__init__.py").write_text(f"from odd_{name}.inner import work")
+    (package / "inner.py").write_text(source)
+    work = load_attribute(f"odd_{name}:work")
+    load_attribute("json:dumps")
+    group = Entrance(name="x", commands={"work": click.Command("work", callback=work)})
+    with pytest.raises(ConfigError, match=message.replace(f"odd_{name}", "inner.py")):
+        group.main(["work"], standalone_mode=False)
+
+
+def test_a_librarys_fault_is_not_called_ones_own_where_a_function_of_it_was_named() -> None:
+    load_attribute("json:loads")
+    with pytest.raises(ValueError, match="Expecting") as found:
+        json.loads("{")
+    assert blamed(found.value) == ""
+
+
 def test_a_key_that_a_row_has_twice_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl"
     path.write_text('{"prompt": "a", "answer": "1"}\n{"prompt": "b", "answer": "1", "answer": "2"}')
     with pytest.raises(DataError, match=r"d\.jsonl, line 2.*the key 'answer' twice"):
+        as_prompts(path)
+    many = ",".join(f'"k{i}": {i}' for i in range(200_000))
+    path.write_text(f'{{"prompt": "a", {many}, "k199999": 1}}')
+    with pytest.raises(DataError, match="the key 'k199999' twice"):
         as_prompts(path)
 
 

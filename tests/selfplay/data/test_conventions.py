@@ -282,7 +282,7 @@ def test_columns_without_effect_are_named_and_those_that_matter_with_advice(tmp_
     assert "'weight' is not used: all rows count the same" in weight
     assert "'label' is not used: name it with prompts.answer" in label
     assert "'images' is not used: only texts are asked" in images
-    assert rest.endswith("kept beside the prompts and not asked: uid, topic")
+    assert rest.endswith("kept beside the prompts and not used: uid, topic")
     assert not prompts(tmp_path, {"prompt": "?", "answer": "4"}).notes
 
 
