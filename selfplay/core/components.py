@@ -205,7 +205,7 @@ def _places_of(module_name: str) -> list[str]:
         return []
     package = sys.modules.get(top)
     # A folder without an __init__ is no package of anybody's: the module's own file stands alone.
-    if getattr(package, "__file__", None) and hasattr(package, "__path__"):
+    if package and package.__file__ and hasattr(package, "__path__"):
         return list(map(str, package.__path__))
     file = getattr(sys.modules.get(module_name), "__file__", None)
     return [file] if file else []
