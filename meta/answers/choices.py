@@ -48,6 +48,8 @@ _SAID = re.compile(
 )
 _JOINING = re.compile(r"\s*(?:,|/|or|and|或|和|、)\s*[(（]?([A-Z])[)）]?(?![A-Za-z'])")
 
+_JOINED_BEFORE = re.compile(r"(?<![A-Za-z'])[(（]?([A-Z])[)）]?\s*(?:,|/|or|and|或|和|、)\s*\Z")
+
 
 def options(prompt: str) -> Mapping[str, str]:
     """The options that a prompt lists, by letter, as spelled texts: the last list from A on."""
@@ -149,6 +151,10 @@ def said(text: str) -> frozenset[str]:
     while more := _JOINING.match(text, position):
         found.add(more[1])
         position = more.end()
+    position = matches[-1].start()
+    while (before := _JOINED_BEFORE.search(text, 0, position)) and before[1] not in found:
+        found.add(before[1])
+        position = before.start()
     return frozenset(found)
 
 

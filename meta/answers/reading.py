@@ -75,7 +75,7 @@ _STOP_WORDS = frozenset(
     | {"mi", "hr"}
 )
 _MEMBER = re.compile(
-    r"([a-zA-Z]|\([a-zA-Z](?:\s*,\s*[a-zA-Z])*\))\s*\\in\s*([(\[\\].*)"
+    r"([a-zA-Z]|\([a-zA-Z](?:\s*,\s*[a-zA-Z])*\))\s*\\in\s*([(\[\\{].*)"
     r"|\\\{\s*([a-zA-Z])\s*(?:\\mid(?![a-z])|\||:)\s*(.*[<>=].*)\\\}",
     re.DOTALL,
 )

@@ -136,6 +136,13 @@ _PREAMBLE = re.compile(
     r"|[:=]\s*)+(?=\S)",
     re.IGNORECASE,
 )
+_NOTHING = re.compile(
+    r"(?:there (?:is|are|exists?) )?no (?:(?:real|such|valid|integer|possible|positive) )*"
+    r"(?:solutions?|roots?)(?: exists?)?|(?:the )?(?:empty|null) set|\\emptyset"
+    r"|(?:[该此原]?(?:方程组?|不等式组?))?(?:无|没有)(?:实数?|整数)?(?:解|根)|空集",
+    re.IGNORECASE,
+)
+"""Ways to say that nothing solves a problem."""
 _QUOTED = re.compile(r"""(["'])(.*)\1""", re.DOTALL)
 
 
@@ -153,7 +160,8 @@ def _spelled(text: str) -> str:
     text = _latex(_signs(text))
     text = " ".join(text.split())
     text = _GROUPED.sub(lambda match: match[1].replace(" ", ""), text)
-    return _bare(text)
+    bare = _bare(text)
+    return r"\emptyset" if _NOTHING.fullmatch(bare) else bare
 
 
 def _signs(text: str) -> str:
