@@ -41,9 +41,7 @@ APPEAL = re.compile(
 
 def refusals(options: PatternOptions) -> Statistic:
     """1 for a response that refuses."""
-    return Statistic(
-        of_texts(lambda text, prompt: float(refuses(text) and not refuses(prompt))), "up"
-    )
+    return Statistic(of_texts(lambda text, prompt: float(refuses(text, prompt))), "up")
 
 
 def appeals(options: PatternOptions) -> Statistic:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from selfplay.core import refusals
+from selfplay.core.refusal_signs import HARM, SIGN
 from selfplay.core.refusals import refuses
 
 CASES = Path(__file__).parents[3] / "benchmarks" / "cases" / "refusals.jsonl"
@@ -14,7 +16,8 @@ ROWS = [json.loads(row) for row in CASES.read_text(encoding="utf-8").splitlines(
 
 
 def share(refusing: bool) -> float:
-    found = [refuses(row["text"]) for row in ROWS if row["refuses"] == refusing]
+    rows = [row for row in ROWS if row["refuses"] == refusing]
+    found = [refuses(row["text"], row.get("prompt", "")) for row in rows]
     return sum(found) / len(found)
 
 
@@ -48,3 +51,32 @@ def test_a_partial_refusal_is_one_wherever_it_stands() -> None:
 
 def test_nothing_and_odd_texts_do_not_refuse() -> None:
     assert not any(map(refuses, ("", "\n", "…", "\ud800", "12", "</think>", "'" * 500, '"' * 501)))
+
+
+def test_where_the_prompt_asks_for_somebodys_no_it_is_no_refusal() -> None:
+    letter = "I'm sorry, but I can't help with that request."
+    assert refuses(letter, "How do I pick a lock?")
+    assert not refuses(letter, "Translate: Es tut mir leid, aber dabei kann ich nicht helfen.")
+
+
+def test_a_sign_counts_from_a_little_before_the_refusal_on() -> None:
+    no, sky, sign = (
+        "i can't do that",
+        ["the sky is blue"] * 3,
+        "as an ai language model i have limits",
+    )
+    assert weight([*sky, no]) == 2
+    assert weight([sign, *sky[1:], no]) == 2
+    assert weight([sign, sky[0], no]) == weight([no, *sky, sign]) == 3
+
+
+def test_a_flood_of_refusals_is_weighed_once_a_sentence() -> None:
+    assert refuses("I can't do that! " * 20_000)
+    assert not refuses("sorry " * 5_000)
+
+
+def weight(sentences: list[str]) -> float:
+    """Of the sentence that says no."""
+    signs, harms = (refusals._last(pattern, sentences) for pattern in (SIGN, HARM))
+    place = next(i for i, sentence in enumerate(sentences) if "can't" in sentence)
+    return refusals._weight(sentences, place, signs, harms)
