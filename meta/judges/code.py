@@ -170,7 +170,7 @@ def _read(column: Any) -> Any:
     """Lists and objects that are written as text, as what they are."""
     if isinstance(column, str) and column.lstrip()[:1] in ("[", "{"):
         try:
-            column = json.loads(column, object_pairs_hook=each_once)
+            column = _value(column)
         except ValueError as error:
             raise DataError(f"expected Python source or JSON, found neither: {error}") from error
     return column
@@ -227,11 +227,15 @@ def _as_lists(value):
 """
 
 
+def _value(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=each_once)
+
+
 def _call(given: Any, result: Any) -> tuple[list[Any], Any]:
     try:
         if isinstance(given, str):
-            given = [json.loads(line) for line in given.split("\n") if line.strip()]
-            result = json.loads(result) if isinstance(result, str) else result
+            given = [_value(line) for line in given.split("\n") if line.strip()]
+            result = _value(result) if isinstance(result, str) else result
     except ValueError as error:
         raise DataError(f"expected a JSON value on each line, found none: {error}") from error
     if not isinstance(given, list):

@@ -71,7 +71,7 @@ class JsonSchemaJudge:
         if given is None:
             raise DataError(f"the prompt has no column '{self._column}'")
         try:
-            schema = parse_json(given) if isinstance(given, str) else given
+            schema = parse_json(given, keys_once=True) if isinstance(given, str) else given
         except ValueError as error:
             raise DataError(f"column '{self._column}' is no JSON: {error}") from error
         check_schema(schema, self._column)
@@ -81,7 +81,7 @@ class JsonSchemaJudge:
 def _from_file(name: str) -> Any:
     where = f"judge 'json_schema': {name}"
     try:
-        schema = parse_json(Path(name).read_text(encoding="utf-8"))
+        schema = parse_json(Path(name).read_text(encoding="utf-8"), keys_once=True)
     except OSError as error:
         raise ConfigError(f"{where}: expected a JSON file: {error.strerror}") from error
     except ValueError as error:

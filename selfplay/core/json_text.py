@@ -18,14 +18,19 @@ MAX_DEPTH = 64
 _FENCE = "```"
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, keys_once: bool = False) -> Any:
     """The JSON value that `text` is.
+
+    Args:
+        text: of a model or a person.
+        keys_once: refuse objects with a key twice; else the last of them counts.
 
     Raises:
         ValueError: it is none, it is nested too deeply, or a number has too many digits to read.
     """
+    once = each_once if keys_once else None
     try:
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=once)
     except RecursionError as error:
         raise ValueError("the JSON is nested too deeply") from error
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from selfplay.core.errors import DataError
 from selfplay.core.guard import guarded, shown
-from selfplay.core.json_text import check_plain
+from selfplay.core.json_text import check_plain, each_once
 from selfplay.core.types import Chat, Message, user
 
 ROLES: Mapping[str, str] = {
@@ -134,7 +134,8 @@ def unpacked(value: object, where: str) -> Any:
     A text is a chat only where all of it is a list of messages: a question may well hold JSON.
 
     Raises:
-        DataError: it is a chat in Python's notation, as tables written from Python hold it.
+        DataError: it is a chat in Python's notation, as tables written from Python hold it, or a
+            message has a key twice.
     """
     if isinstance(value, Mapping) and isinstance(value.get("messages"), list):
         return value["messages"]
@@ -153,6 +154,7 @@ def unpacked(value: object, where: str) -> Any:
     if not listed or not all(map(_is_message, listed)):
         return value
     with guarded(DataError, where):
+        found = json.loads(value, object_pairs_hook=each_once)
         check_plain(found)
     return found
 

@@ -65,12 +65,14 @@ def test_each_prompt_may_bring_its_own_schema_as_a_mapping_or_as_text() -> None:
         group("3"),
         group("3", schema={"typo": 1}),
         group("3", schema="{"),
+        group("3", schema='{"minimum": 4, "minimum": 0}'),
     )
-    assert [of_group[0].reward for of_group in verdicts] == [1.0, 0.0, None, None, None]
+    assert [of_group[0].reward for of_group in verdicts] == [1.0, 0.0, None, None, None, None]
     reasons = [of_group[0].reason for of_group in verdicts[2:]]
     assert "no column 'schema'" in reasons[0]
     assert "cannot be checked" in reasons[1]
     assert "is no JSON" in reasons[2]
+    assert "the key 'minimum' twice" in reasons[3]
 
 
 def test_a_value_that_cannot_be_compared_is_missing() -> None:

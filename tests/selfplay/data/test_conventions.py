@@ -98,6 +98,14 @@ def test_what_belongs_to_a_prompt_is_asked(
     assert (said(prompt.messages), prompt.answer) == (asked, answer)
 
 
+def test_a_chat_as_json_text_with_a_key_twice_is_refused_with_its_line(tmp_path: Path) -> None:
+    chat = '[{"role": "user", "content": "a", "content": "b"}]'
+    with pytest.raises(DataError, match=r"line 1.*the key 'content' twice"):
+        prompts(tmp_path, {"prompt": chat})
+    (asked,) = prompts(tmp_path, {"prompt": '{"a": 1, "a": 2}'}).prompts
+    assert said(asked.messages) == ['user: {"a": 1, "a": 2}']
+
+
 @pytest.mark.parametrize(
     ("row", "asked", "responses", "rewards"),
     [
