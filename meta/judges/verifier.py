@@ -12,14 +12,15 @@ missing. Missing is for what the verifier could not do: a prompt with nothing to
 gold answer or a scorer that fails by itself.
 
 Mathematics is compared in a process of its own (`meta.answers.engine`), whose limits hold in every
-thread. A puzzle's scorer is limited by SIGALRM, which works in the main thread alone; in another
-one it is not limited.
+thread. A puzzle's scorer is limited by a signal, which works in the main thread alone; in another
+one it is not limited. Both count processor time: a busy machine makes no right answer wrong.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -33,10 +34,13 @@ from meta.config import VerifierOptions
 from meta.judges import judging_fingerprint
 from meta.rubric import Rubric
 from selfplay.core.errors import DataError
-from selfplay.core.gym import gym_item, gym_score
+from selfplay.core.gym import gym_item, gym_scorer
 from selfplay.core.types import Group, Prompt, Puzzle, Verdict
 
 NOTHING_TO_VERIFY = "the prompt has neither a gold answer nor a puzzle to verify against"
+
+_LEAST_WAIT = 0.01
+"""Seconds: a timer that is set to nothing would not go off."""
 
 
 class Verifier:
@@ -119,7 +123,7 @@ def _question(text: str) -> Question:
 
 
 def _puzzle_score(puzzle: Puzzle, answer: str, seconds: int) -> float:
-    """reasoning-gym's score, under the time limit.
+    """reasoning-gym's score, under the time limit, which the making of the puzzle is no part of.
 
     An answer on which the scorer fails or takes too long is wrong, where it scores its own answer.
 
@@ -127,33 +131,40 @@ def _puzzle_score(puzzle: Puzzle, answer: str, seconds: int) -> float:
         DataError: the scorer fails on its own answer too.
         TimeoutError: it takes too long on that too.
     """
+    name = puzzle.generator, dict(puzzle.attributes), puzzle.index
+    score = gym_scorer(*name)
     try:
-        return _limited_score(puzzle, answer, seconds)
+        with _time_limit(seconds):
+            return score(answer)
     except (DataError, TimeoutError):
-        item = gym_item(puzzle.generator, dict(puzzle.attributes), puzzle.index)
-        _limited_score(puzzle, item.answer, seconds)
+        score, right = gym_scorer(*name), gym_item(*name).answer
+        with _time_limit(seconds):
+            score(right)
         return 0.0
-
-
-def _limited_score(puzzle: Puzzle, answer: str, seconds: int) -> float:
-    with _time_limit(seconds):
-        return gym_score(puzzle.generator, dict(puzzle.attributes), puzzle.index, answer)
 
 
 @contextmanager
 def _time_limit(seconds: int) -> Iterator[None]:
-    """Raises TimeoutError in the body after `seconds`; no limit outside the main thread."""
+    """Raises TimeoutError in the body when this thread has computed for `seconds` in it.
+
+    There is no limit outside the main thread.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    ends = time.thread_time() + seconds
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise TimeoutError
+    def look(number: int, frame: FrameType | None) -> None:
+        # The timer counts what other threads compute too.
+        left = ends - time.thread_time()
+        if left <= 0:
+            raise TimeoutError
+        signal.setitimer(signal.ITIMER_PROF, max(left, _LEAST_WAIT))
 
-    previous = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    previous = signal.signal(signal.SIGPROF, look)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, previous)

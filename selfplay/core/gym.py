@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -141,22 +141,33 @@ def gym_item(generator: str, attributes: Mapping[str, Level], index: int) -> Gym
 def gym_score(
     generator: str, attributes: Mapping[str, Level], index: int, response_text: str
 ) -> float:
-    """Return the generator's own score of a response, in [0, 1]; 1 is correct.
+    """Return the generator's own score of a response; see `gym_scorer`."""
+    return gym_scorer(generator, attributes, index)(response_text)
+
+
+def gym_scorer(
+    generator: str, attributes: Mapping[str, Level], index: int
+) -> Callable[[str], float]:
+    """Make an item; return its generator's own score of a response, in [0, 1]; 1 is correct.
 
     Many generators give partial credit: compare with 1 where only correct answers count.
-    Raises DataError when the scorer fails or leaves [0, 1]: such a score is missing, not 0.
+    The score raises DataError when it fails or leaves [0, 1]: it is missing then, not 0.
     """
     entry = _entry(generator, attributes, index)
     dataset = _dataset(generator, _key(attributes))
-    try:
-        score = float(dataset.score_answer(response_text, entry))
-    except _GYM_ERRORS as error:
-        raise DataError(f"{generator}: its scorer failed on the response: {error!r}") from error
-    if 1.0 < score < 1.0 + _ROUNDING:
-        return math.nextafter(1.0, 0.0)
-    if not 0.0 <= score <= 1.0:
-        raise DataError(f"{generator}: expected a score in [0, 1], its scorer gave {score}")
-    return score
+
+    def score_of(response_text: str) -> float:
+        try:
+            score = float(dataset.score_answer(response_text, entry))
+        except _GYM_ERRORS as error:
+            raise DataError(f"{generator}: its scorer failed on the response: {error!r}") from error
+        if 1.0 < score < 1.0 + _ROUNDING:
+            return math.nextafter(1.0, 0.0)
+        if not 0.0 <= score <= 1.0:
+            raise DataError(f"{generator}: expected a score in [0, 1], its scorer gave {score}")
+        return score
+
+    return score_of
 
 
 def _entry(generator: str, attributes: Mapping[str, Level], index: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import meta.judges.verifier as module
 from meta.config import VerifierOptions
 from meta.judges.verifier import NOTHING_TO_VERIFY, Verifier
 from selfplay.core.errors import DataError
-from selfplay.core.gym import gym_item
+from selfplay.core.gym import gym_item, gym_scorer
 from selfplay.core.types import Group, Prompt, Puzzle, Response, Verdict, user
 from selfplay.data.recorded import read_recorded, to_group
 
@@ -24,6 +25,14 @@ SUM = Puzzle("chain_sum", (("num_digits", 2), ("num_terms", 3)), 7)
 def group(prompt: Prompt, *texts: str) -> Group:
     responses = tuple(Response(text, np.array([], np.int32), None, "recorded") for text in texts)
     return Group(prompt, responses, "train", 0)
+
+
+def computing(seconds: float) -> float:
+    """Takes so much of its thread's processor time."""
+    ends = time.thread_time() + seconds
+    while time.thread_time() < ends:
+        pass
+    return 1.0
 
 
 def verdict(text: str, gold: str | None, options: VerifierOptions | None = None) -> Verdict:
@@ -175,26 +184,55 @@ def test_what_programs_write_for_no_answer_is_no_gold_answer(gold: str) -> None:
 
 
 def test_a_scorer_that_only_an_answer_stops_makes_it_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = module.gym_score
+    right = gym_scorer(SUM.generator, dict(SUM.attributes), SUM.index)
 
-    def fragile(generator: str, attributes: object, index: int, text: str) -> float:
+    def fragile(text: str) -> float:
         if text == "hang":
-            raise TimeoutError
+            return computing(30)
         if text == "break":
             raise DataError("its scorer failed on the response")
-        return right(generator, attributes, index, text)  # type: ignore[arg-type]
+        return right(text)
 
-    monkeypatch.setattr(module, "gym_score", fragile)
-    judged = Verifier(VerifierOptions()).judge(
+    monkeypatch.setattr(module, "gym_scorer", lambda *_: fragile)
+    judged = Verifier(VerifierOptions(timeout=1)).judge(
         [group(Prompt(user("?"), puzzle=SUM), "hang", "break")]
     )
     assert [found.reward for found in judged[0]] == [0.0, 0.0]
 
 
 def test_a_scorer_that_takes_too_long_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "gym_score", lambda *_: time.sleep(30))
+    monkeypatch.setattr(module, "gym_scorer", lambda *_: lambda _: computing(30))
     judged = Verifier(VerifierOptions(timeout=1)).judge([group(Prompt(user("?"), puzzle=SUM), "1")])
     assert judged[0][0].reason == "verifier: no result after 1 s"
+
+
+def test_neither_making_the_puzzle_nor_a_busy_machine_makes_an_answer_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def slow(_: str) -> float:
+        time.sleep(1.2)
+        return 1.0
+
+    def made(*_: object) -> Callable[[str], float]:
+        computing(1.2)
+        return slow
+
+    monkeypatch.setattr(module, "gym_scorer", made)
+    judged = Verifier(VerifierOptions(timeout=1)).judge([group(Prompt(user("?"), puzzle=SUM), "1")])
+    assert judged[0][0].reward == 1.0
+
+
+def test_what_other_threads_compute_is_not_the_scorers(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = threading.Thread(target=computing, args=[2.5])
+
+    def beside(_: str) -> float:
+        other.start()
+        other.join()
+        return 1.0
+
+    monkeypatch.setattr(module, "gym_scorer", lambda *_: beside)
+    judged = Verifier(VerifierOptions(timeout=1)).judge([group(Prompt(user("?"), puzzle=SUM), "1")])
+    assert judged[0][0].reward == 1.0
 
 
 def test_a_scorer_that_fails_is_missing_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
