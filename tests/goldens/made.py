@@ -20,6 +20,7 @@ from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.run import play
 from selfplay.settings import RunConfig
+from selfplay.summary import digest
 from tests.model_server import serving
 from tests.selfplay.coached_runs import coached, make_writer, own
 from tests.selfplay.small_runs import small
@@ -35,6 +36,7 @@ LOOPHOLE = (
     *("meta.review.every=2", "meta.review.plateau=0", "meta.review.rest=1", "save.every=2"),
     *("meta.review.gate.least_prompts=4", "meta.review.gate.least_changed=3"),
 )
+LORA = ("model.lora.enabled=true", "model.lora.r=2", "model.lora.alpha=4")
 PROMPTS, MODEL = "prompts=/prompts.jsonl", "model=/model"
 GIVEN = {
     "own": (PROMPTS, MODEL),
@@ -102,6 +104,12 @@ def embedded(directory: Path) -> str:
     return played(small(), directory / "run")
 
 
+def adapters(directory: Path) -> str:
+    """What the run directory `half_way` comes to when it goes on."""
+    played(small(*LORA), directory / "run")
+    return digest(directory / "run")
+
+
 def loophole(directory: Path) -> str:
     return played(load_config("loophole", LOOPHOLE), directory / "run")
 
@@ -125,5 +133,5 @@ def evolve(directory: Path) -> str:
 
 
 RUNS: dict[str, Callable[[Path], str]] = {
-    run.__name__: run for run in (embedded, loophole, tasks, rewriter, evolve)
+    run.__name__: run for run in (embedded, adapters, loophole, tasks, rewriter, evolve)
 }
