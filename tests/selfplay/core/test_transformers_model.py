@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -183,9 +184,13 @@ def test_a_prompt_that_does_not_fit_names_itself_and_the_limit(model: Transforme
     model.generate([user("y" * 250)], Sampling(n=1, max_new_tokens=1), Seed(0))
 
 
-def test_a_template_that_refuses_a_chat_is_a_model_error(tiny_model_dir: Path) -> None:
-    pretrained = load_pretrained(str(tiny_model_dir), device="cpu")
-    pretrained.tokenizer.chat_template = "{{ raise_exception('no system messages') }}"
+def test_a_template_that_refuses_a_chat_is_a_model_error(
+    tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    directory = shutil.copytree(tiny_model_dir, tmp_path / "model")
+    template = "{{ raise_exception('no system messages') }}"
+    (directory / "chat_template.jinja").write_text(template, encoding="utf-8")
+    pretrained = load_pretrained(str(directory), device="cpu")
     chat: Chat = (Message("system", "be brief"), Message("user", "hi"))
     with pytest.raises(ModelError, match="no system messages"):
         TransformersModel(pretrained).generate([chat], SAMPLING, Seed(0))
