@@ -14,7 +14,7 @@ from benchmarks.curves import Curve, curves_of, draw, write_curves
 from benchmarks.grid import played
 from benchmarks.runner import RESULTS, Measurement
 from selfplay.ablation import interval
-from selfplay.evaluation import GREEDY, SAMPLED
+from selfplay.stages.evaluation import GREEDY, SAMPLED
 
 PROXY = "reward"
 """The metric that holds the mean reward of a round's samples."""

@@ -15,9 +15,9 @@ from benchmarks.grid import compared, played
 from benchmarks.runner import Cell, Measurement
 from selfplay.ablation import interval
 from selfplay.core.types import GENERATED
-from selfplay.evaluation import SAMPLED
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
+from selfplay.stages.evaluation import SAMPLED
 
 LEVELS = (0.3, 0.45, 0.6)
 """Held-out accuracies, sampled at temperature 1; the policy starts at 0.14."""

@@ -20,10 +20,10 @@ import numpy as np
 from benchmarks.report import WORDS, estimates_of
 from benchmarks.runner import Cell, Measurement
 from selfplay.config import load_config
+from selfplay.config.settings import RunConfig
 from selfplay.core.types import Composition, Lineage, Prompt, user
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
-from selfplay.settings import RunConfig
 
 PROMPTS, ROUNDS = 1_000_000, 1_000
 _SELFPLAY = (sys.executable, "-c", "from selfplay.cli.main import main; main()")

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.runner import Measurement
 from selfplay.ablation import AblationConfig, Cell, cells, results, run_cells
 from selfplay.config import load_config
-from selfplay.settings import RunConfig
+from selfplay.config.settings import RunConfig
 
 
 def played(name: str) -> tuple[AblationConfig, list[Cell]]:

@@ -24,19 +24,19 @@ from numpy.typing import NDArray
 from benchmarks.runner import Measurement
 from meta.meta import Meta
 from selfplay.build import gather, seat
-from selfplay.clock import Clock
 from selfplay.config import Loaded, load_config
+from selfplay.config.settings import RunConfig
 from selfplay.core.models.scripted import ScriptedModel
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Prompt, Response, Sampling
 from selfplay.events import StageDone
 from selfplay.game import Game
-from selfplay.heartbeat import Heartbeat
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
+from selfplay.process.heartbeat import Heartbeat
 from selfplay.run import play
-from selfplay.settings import RunConfig
-from selfplay.tasks import task_judges
+from selfplay.stages.tasks import task_judges
+from selfplay.stopping.clock import Clock
 
 ROUNDS = 2000
 OVERRIDES = (

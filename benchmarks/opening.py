@@ -15,12 +15,12 @@ from benchmarks.runner import Cell, Measurement
 from creator.memory import Memory
 from selfplay.build import dealt_material
 from selfplay.config import load_config
+from selfplay.config.settings import RunConfig
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Now, Prompt, Response, Verdict, user
-from selfplay.labels import TRAIN, estimated_from
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
-from selfplay.settings import RunConfig
+from selfplay.stages.labels import TRAIN, estimated_from
 
 SIZES = tuple(10**power for power in range(3, 7))
 FOLDED = 10**5

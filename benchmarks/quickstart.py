@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 from benchmarks.runner import Measurement
+from selfplay.analysis.status import standing
 from selfplay.build import open_game
 from selfplay.config import load_config
 from selfplay.run import play
-from selfplay.summary import standing
 
 
 def measure() -> Measurement:

@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.browser import chromium, console, missing, open_file
 from benchmarks.runner import Cell, Measurement
 from selfplay.config import load_config
+from selfplay.config.settings import RunConfig
 from selfplay.core.embedding import PACKAGED
 from selfplay.core.types import (
     Composition,
@@ -33,7 +34,6 @@ from selfplay.paths import LEDGER
 from selfplay.report import ReportOptions, write_report
 from selfplay.report.explorer import explorer
 from selfplay.report.prompt_map import Mapper
-from selfplay.settings import RunConfig
 
 PROMPTS, ROUNDS, RESPONSES = 100_000, 1_000, 4
 TEXT = (

@@ -15,9 +15,9 @@ from benchmarks.curves import Curves, curves_of, draw, write_curves
 from benchmarks.grid import played
 from benchmarks.runner import RESULTS, Cell, Measurement
 from selfplay.ablation import interval
-from selfplay.evaluation import GREEDY, SAMPLED
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
+from selfplay.stages.evaluation import GREEDY, SAMPLED
 
 REWARD = "reward"
 """The metric that holds the mean reward of a round's samples."""

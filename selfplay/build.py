@@ -24,46 +24,46 @@ from creator.surroundings import Surroundings
 from meta.clusters import fit_clusters
 from meta.meta import Meta, first_rubric
 from meta.rubric_set import RubricSet
-from selfplay.anchoring import Anchoring
-from selfplay.clock import Clock
-from selfplay.coaching import network_of
 from selfplay.config import Loaded, differences, load_values
+from selfplay.config.settings import GROWING, RunConfig
 from selfplay.core.components import Choice
 from selfplay.core.embedding import Embedder
 from selfplay.core.errors import ConfigError, DataError, LedgerError
 from selfplay.core.gym import Spaces, check_space
 from selfplay.core.models.endpoint_options import ASIDE
 from selfplay.core.models.factories import new_accounts
+from selfplay.core.places import writing
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Prompt
 from selfplay.data.prompts import PromptFileOptions, read_prompts
-from selfplay.data.recorded import read_recorded, to_group
+from selfplay.data.recorded import check_ids, read_recorded, to_group
 from selfplay.data.sources import checked_prompts, dealt, gym_spaces
 from selfplay.data.split import without
-from selfplay.environment import environment
 from selfplay.game import Game
-from selfplay.judged.stage import win_rates
-from selfplay.labels import estimated_from, judged_in
 from selfplay.ledger import Ledger
 from selfplay.ledger.lock import RunLock
-from selfplay.long_prompts import Room
 from selfplay.paths import CREATOR, LEDGER, POLICY, model_directory
-from selfplay.policies import Policies, writing
-from selfplay.reviewing import Reviewing
-from selfplay.rollouts import Rollouts
-from selfplay.rubrics import in_force
-from selfplay.scales import scales_by
-from selfplay.settings import GROWING, RunConfig
-from selfplay.signals import SIGNALS
-from selfplay.stopping.concluding import Concluding
-from selfplay.tasks import (
+from selfplay.process.environment import environment
+from selfplay.process.signals import SIGNALS
+from selfplay.review.anchoring import Anchoring
+from selfplay.review.rubrics import in_force
+from selfplay.review.stage import Reviewing
+from selfplay.stages.coaching import network_of
+from selfplay.stages.labels import estimated_from, judged_in
+from selfplay.stages.long_prompts import Room
+from selfplay.stages.policies import Policies
+from selfplay.stages.rollouts import Rollouts
+from selfplay.stages.scales import scales_by
+from selfplay.stages.tasks import (
     refuse_unknown_tasks,
     samples_of,
     solver_config,
     task_judges,
     verified_by,
 )
-from selfplay.training_data import check_ids, vocabulary_of
+from selfplay.stages.win_rates.stage import win_rates
+from selfplay.stopping.clock import Clock
+from selfplay.stopping.concluding import Concluding
 from solver.learning.team import join
 from solver.policy import Policy
 from solver.solver import Solver, check_solver, leading_solver
@@ -375,7 +375,7 @@ def recorded_groups(config: RunConfig, material: Material, solver: Solver) -> li
     if config.recorded is None:
         return []
     records = read_recorded(Path(config.recorded))
-    check_ids(records, vocabulary_of(solver))
+    check_ids(records, solver.vocabulary)
     groups = [to_group(found, solver.tokenize, "estimate") for found in records]
     allowed = {p.id for p in without([group.prompt for group in groups], material.heldout)}
     return [

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from selfplay.core.errors import ConfigError
+from selfplay.core.places import writing
 from selfplay.ledger.lock import RunLock
 from selfplay.paths import LEDGER
-from selfplay.policies import writing
 
 _OF_RUNS = (LEDGER, "policy.json")
 """Files that an export never has, and a run or one of its policies always."""

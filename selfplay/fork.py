@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from selfplay.config import Loaded, differences, load_values
+from selfplay.config.settings import GROWING, RunConfig
 from selfplay.core.errors import ConfigError, LedgerError
+from selfplay.core.places import writing
 from selfplay.drafts import draft_of
 from selfplay.ledger import Ledger
 from selfplay.paths import CREATOR, LEDGER, POLICY
-from selfplay.policies import writing
-from selfplay.settings import GROWING, RunConfig
 
 FIXED: Mapping[str, str] = {
     "prompts": "the originals were dealt in round 0",

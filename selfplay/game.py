@@ -17,34 +17,34 @@ from creator.creator import REPLAYED, Creator
 from creator.shelf import Shelf
 from creator.surroundings import Turn
 from meta.meta import Meta
-from selfplay.anchoring import Anchoring, append_anchors
-from selfplay.clock import Clock
-from selfplay.coaching import Network, coaching_metrics, rewarded_requests, writing_lesson
+from selfplay.config.settings import RunConfig
 from selfplay.core.errors import PausedError
 from selfplay.core.seeding import Seed
 from selfplay.core.text import TextModel
 from selfplay.core.types import GENERATED, Group, Now, Probe, Prompt
-from selfplay.evaluation import accuracy, samplings
 from selfplay.events import Event, Listener, Progress, StageDone, nobody
-from selfplay.evolution import evolution_alarms, refuse_barren
-from selfplay.failed import kept
-from selfplay.judged.stage import NoWinRates, WinRates
-from selfplay.labels import ANCHORS, BASELINE, ESTIMATE, GATE, TRAIN, last_judged
 from selfplay.ledger import Ledger
-from selfplay.policies import Policies
-from selfplay.reviewing import Reviewing, pause_for
-from selfplay.rewrites import RecordedRewriter
-from selfplay.rollouts import Rollouts
-from selfplay.settings import RunConfig
-from selfplay.statistics import (
+from selfplay.review.anchoring import Anchoring, append_anchors
+from selfplay.review.stage import Reviewing, pause_for
+from selfplay.stages.coaching import Network, coaching_metrics, rewarded_requests, writing_lesson
+from selfplay.stages.evaluation import accuracy, samplings
+from selfplay.stages.evolution import evolution_alarms, refuse_barren
+from selfplay.stages.failed import kept
+from selfplay.stages.labels import ANCHORS, BASELINE, ESTIMATE, GATE, TRAIN, last_judged
+from selfplay.stages.policies import Policies
+from selfplay.stages.rewrites import RecordedRewriter
+from selfplay.stages.rollouts import Rollouts
+from selfplay.stages.statistics import (
     commonest_reason,
     generated_tokens,
     is_mixed,
     response_metrics,
     verdict_metrics,
 )
+from selfplay.stages.unanswered import remedy
+from selfplay.stages.win_rates.stage import NoWinRates, WinRates
+from selfplay.stopping.clock import Clock
 from selfplay.stopping.concluding import Concluding
-from selfplay.unanswered import remedy
 from solver.learning.errors import NotFiniteError
 from solver.solver import Solver
 

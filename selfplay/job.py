@@ -7,21 +7,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from selfplay.analysis.status import Standing, standing
 from selfplay.build import open_game
 from selfplay.config import Loaded
+from selfplay.config.settings import RunConfig
+from selfplay.config.sources import plan
 from selfplay.core.notices import heard_by, waiting
-from selfplay.environment import changes, environment
 from selfplay.events import Event, Progress
-from selfplay.heartbeat import Heartbeat
-from selfplay.notes import dealt_notes, loss_notes, run_notes
 from selfplay.paths import LEDGER
+from selfplay.process.environment import changes, environment
+from selfplay.process.heartbeat import Heartbeat
+from selfplay.process.notes import dealt_notes, loss_notes, run_notes
+from selfplay.process.signals import Interruption, LeavingError
+from selfplay.process.watching import Listening, Place, Watcher
 from selfplay.run import play
-from selfplay.settings import RunConfig
-from selfplay.signals import Interruption, LeavingError
-from selfplay.sources import plan
-from selfplay.summary import Standing, standing
 from selfplay.tracking.tracked import Tracked
-from selfplay.watching import Listening, Place, Watcher
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def run(
 ) -> Played:
     """Starts a run, or goes on with it where it stopped, and plays it to its end.
 
-    As `play_out`, of what `selfplay.sources.plan` finds to be meant.
+    As `play_out`, of what `selfplay.config.sources.plan` finds to be meant.
 
     Args:
         source: a shipped configuration, a YAML file or a run directory.

@@ -197,6 +197,11 @@ class Solver:
         return self._policy.model.response_ids(text, closed)
 
     @property
+    def vocabulary(self) -> int:
+        """Tokens that the model has embeddings for."""
+        return int(self.policy.module.get_input_embeddings().weight.size(0))
+
+    @property
     def context(self) -> int:
         """Most tokens that prompt and response may have together."""
         return self._policy.pretrained.context

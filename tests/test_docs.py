@@ -25,15 +25,15 @@ from typer.testing import CliRunner
 from meta.constitution import constitution_from_yaml
 from meta.rubric import rubric_from_yaml
 from selfplay.ablation import AblationConfig, cells, grid_config
-from selfplay.anchor_making import JudgingConfig
+from selfplay.analysis.replay import ReplayConfig
 from selfplay.cli.main import app
 from selfplay.config import load_config, shipped_configs
-from selfplay.replay import ReplayConfig
-from selfplay.rlaif.config import LabelConfig, ReviseConfig, RewardedConfig
-from selfplay.rubric_trial import TrialConfig
-from selfplay.settings import RunConfig
-from selfplay.tasks import solver_config
-from selfplay.train_config import TrainConfig
+from selfplay.config.settings import RunConfig
+from selfplay.offline.rlaif.config import LabelConfig, ReviseConfig, RewardedConfig
+from selfplay.offline.train_config import TrainConfig
+from selfplay.review.anchor_making import JudgingConfig
+from selfplay.review.trial import TrialConfig
+from selfplay.stages.tasks import solver_config
 from solver.objectives.build import build_objective
 from tests.doc_blocks import (
     PAGES,

@@ -10,10 +10,10 @@ import pytest
 from selfplay.cli.watch import PlainWatcher
 from selfplay.config import load_config
 from selfplay.job import play_out
-from selfplay.labels import TRAIN
 from selfplay.ledger import Ledger
+from selfplay.offline.train import train
 from selfplay.paths import LEDGER
-from selfplay.train import train
+from selfplay.stages.labels import TRAIN
 from tests.doc_blocks import blocks, commands, write_files
 from tests.selfplay.small_runs import play_out as play_small
 

@@ -103,6 +103,37 @@ def test_the_core_imports_nothing_above_itself() -> None:
     assert offenders("selfplay.core", PACKAGES, allowed="selfplay.core") == []
 
 
+FLOORS = (
+    *("core", "paths", "events", "data", "ledger", "drafts", "tiny", "stopping", "tracking"),
+    *("config", "process", "stages", "review", "game", "build", "run", "analysis", "job", "fork"),
+    *("offline", "report", "export", "ablation", "reference", "cli", "__main__"),
+)
+"""The folders and modules of `selfplay/`, from the ground up."""
+
+
+def test_within_selfplay_nothing_imports_what_is_above_it() -> None:
+    graph = import_graph()
+    floors = {f"selfplay.{name}": floor for floor, name in enumerate(FLOORS)}
+    up = {
+        f"{module} imports {target}"
+        for module, targets in graph.items()
+        for target in targets
+        if (own := floors.get(room_of(module))) is not None
+        and floors.get(room_of(target), own) > own
+    }
+    assert up == set()
+
+
+def test_every_room_of_selfplay_has_its_floor() -> None:
+    rooms = {room_of(module) for module in import_graph() if within(module, "selfplay")}
+    assert rooms - {"selfplay"} == {f"selfplay.{name}" for name in FLOORS}
+
+
+def room_of(module: str) -> str:
+    """The folder or module right under a package."""
+    return ".".join(module.split(".")[:2])
+
+
 def test_there_is_no_import_cycle() -> None:
     assert cycle_in(import_graph()) == []
 
@@ -148,6 +179,8 @@ def test_every_third_party_import_is_a_declared_requirement() -> None:
 def light_modules() -> list[str]:
     """What reading a configuration and starting the command line imports."""
     paths = [path for package in PACKAGES for path in (ROOT / package).rglob("config.py")]
+    paths += [ROOT / "selfplay" / "config" / "settings.py"]
+    paths += (ROOT / "selfplay").rglob("table.py")
     paths += [ROOT / "selfplay" / "core" / f"{name}.py" for name in LIGHT_CORE]
     paths += [ROOT / "selfplay" / "cli" / "main.py"]
     return sorted({*PACKAGES, *(module_name(path) for path in paths if path.exists())})

@@ -53,7 +53,7 @@ def play_cell(game: str, directory: Path, shared: Path | None, overrides: Sequen
     loaded = load_config(game, overrides)
     from selfplay import job
     from selfplay.ablation.start import Start
-    from selfplay.environment import environment
+    from selfplay.process.environment import environment
 
     start = Start(loaded, shared, environment()) if shared else None
     if start:

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfplay.ablation.grid import AblationConfig, Cell
+from selfplay.analysis.status import Standing, standing
 from selfplay.core.errors import ConfigError, LedgerError, nearest
-from selfplay.evaluation import SAMPLED
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
-from selfplay.summary import Standing, standing
+from selfplay.stages.evaluation import SAMPLED
 
 LEVEL = 0.95
 ENDING = 5

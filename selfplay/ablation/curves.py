@@ -14,9 +14,9 @@ import numpy as np
 
 from selfplay.ablation.comparing import GAP, REWARD, TOKENS, interval
 from selfplay.ablation.grid import AblationConfig, Cell
-from selfplay.evaluation import SAMPLED
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
+from selfplay.stages.evaluation import SAMPLED
 
 Curve: TypeAlias = Mapping[int, float]
 """By round."""

@@ -21,13 +21,13 @@ from typing import Any
 from selfplay.ablation.grid import Cell
 from selfplay.ablation.host import Host
 from selfplay.ablation.playing import is_finished, run_cells, seconds_of
+from selfplay.analysis.status import standing
 from selfplay.config import load_config
+from selfplay.config.settings import RunConfig
 from selfplay.core.types import GENERATED
-from selfplay.evaluation import GREEDY, SAMPLED
 from selfplay.ledger import CostEntry, Ledger
 from selfplay.paths import LEDGER
-from selfplay.settings import RunConfig
-from selfplay.summary import standing
+from selfplay.stages.evaluation import GREEDY, SAMPLED
 
 TIMED_ROUNDS = 2
 FINISHED, TIMED = "finished runs", "two rounds timed"

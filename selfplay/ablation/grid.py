@@ -9,7 +9,7 @@ from pathlib import Path
 
 from selfplay.config import load_config, shipped_configs
 from selfplay.core.errors import ConfigError, nearest, require
-from selfplay.evaluation import GREEDY, SAMPLED
+from selfplay.stages.evaluation import GREEDY, SAMPLED
 
 MAX_RUNS = 100_000
 """Of a grid: more of them are a slip of the pen."""

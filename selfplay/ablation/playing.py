@@ -18,14 +18,14 @@ from pathlib import Path
 
 from selfplay.ablation.grid import Cell
 from selfplay.ablation.host import GIB, Host, Memory
+from selfplay.analysis.status import standing
 from selfplay.config import differences, load_config, load_values
+from selfplay.config.settings import RunConfig
 from selfplay.core.errors import ConfigError, LedgerError, ResourceError, SelfplayError, require
 from selfplay.core.state_files import read_state, write_state
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
-from selfplay.settings import RunConfig
 from selfplay.stopping.budgets import spent_tokens
-from selfplay.summary import standing
 
 TIMES = "cell.json"
 KILLED = -9

@@ -27,7 +27,7 @@ from selfplay.ablation.drawing import arms_of, draw
 from selfplay.ablation.grid import AblationConfig, Cell
 from selfplay.ablation.playing import seconds_of
 from selfplay.core.csv_text import inert
-from selfplay.policies import writing
+from selfplay.core.places import writing
 from selfplay.report.heldout import MINUS
 from selfplay.report.narrative import duration
 

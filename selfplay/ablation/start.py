@@ -24,10 +24,10 @@ from typing import Any
 
 from meta.judges import fingerprint_of
 from selfplay.config import Loaded
+from selfplay.config.settings import GROWING, RunConfig
 from selfplay.core.places import is_there
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER, POLICY
-from selfplay.settings import GROWING, RunConfig
 from solver.heads import NAMES as HEADS
 from solver.objectives.needs import needs_of
 

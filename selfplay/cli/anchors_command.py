@@ -47,8 +47,8 @@ def make(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Score responses of a run or of a file by a trusted judge, the verifier by default."""
-    from selfplay.anchor_making import JudgingConfig, make_anchors
     from selfplay.config import load_config
+    from selfplay.review.anchor_making import JudgingConfig, make_anchors
 
     config = load_config(None, overrides or [], JudgingConfig).config
     found = _responses(run, label, rounds, groups, layout)
@@ -76,8 +76,8 @@ def make(
 def _responses(
     run: Path | None, label: str, rounds: str, groups: Path | None, layout: str
 ) -> list[Group]:
-    from selfplay.anchor_making import groups_of_file, groups_of_run
     from selfplay.cli.prompts_command import parse_rounds
+    from selfplay.review.anchor_making import groups_of_file, groups_of_run
 
     if run is not None and groups is None:
         return groups_of_run(run, label, (0, 2**62) if rounds == "-" else parse_rounds(rounds))
@@ -92,7 +92,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Count anchors by part, scorer and origin, and the pairs that they make."""
-    from selfplay.anchor_counts import count_anchors, find_anchors
+    from selfplay.review.anchor_counts import count_anchors, find_anchors
 
     counts = count_anchors(find_anchors(place))
     if as_json:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from selfplay.anchor_counts import Count, Counts
 from selfplay.cli.layout import excerpt, new_console, new_table
+from selfplay.review.anchor_counts import Count, Counts
 
 COLUMNS = ("prompts", "core", "suspects", "core pairs", "suspect pairs")
 

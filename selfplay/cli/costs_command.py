@@ -16,7 +16,7 @@ def costs(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Say what a run took of model servers: requests, tokens and money, by role."""
-    from selfplay.costs import costs as costs_of
+    from selfplay.stages.costs import costs as costs_of
 
     found = costs_of(directory)
     if as_json:

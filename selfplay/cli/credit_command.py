@@ -12,7 +12,7 @@ import typer
 from selfplay.cli.output import say, say_json
 
 if TYPE_CHECKING:
-    from selfplay.credit.table import Attribution, Credit
+    from selfplay.analysis.credit.table import Attribution, Credit
     from selfplay.events import Progress
 
 
@@ -36,8 +36,8 @@ def credit(
 
     Nothing is written to the run, and nobody else may write to it meanwhile.
     """
-    from selfplay.credit.of_run import credit_of_run
-    from selfplay.credit.table import write_csv
+    from selfplay.analysis.credit.of_run import credit_of_run
+    from selfplay.analysis.credit.table import write_csv
 
     say("loading the libraries and the model …", err=True)
     tables = []

@@ -19,11 +19,11 @@ def digest(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Print the fingerprint of all that a run has made: ledger content and policy weights."""
-    from selfplay.summary import digest as digest_of
+    from selfplay.analysis.status import digest as digest_of
 
     checked = None
     if verify:
-        from selfplay.verifying import verify as verify_run
+        from selfplay.analysis.verifying import verify as verify_run
 
         checked = verify_run(directory)
     found = digest_of(directory)

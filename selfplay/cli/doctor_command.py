@@ -11,14 +11,14 @@ import typer
 from selfplay.cli.output import say, say_json
 
 if TYPE_CHECKING:
-    from selfplay.doctor import Finding
+    from selfplay.process.doctor import Finding
 
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what is installed, what would fail and how to mend it."""
-    from selfplay.doctor import examine
+    from selfplay.process.doctor import examine
 
     if not as_json:
         say("looking at packages, devices and disk …", err=True)

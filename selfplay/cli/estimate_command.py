@@ -24,9 +24,9 @@ def estimate(
 
     Ranks by every metric that reads rewards alone, or by those named with --metric.
     """
+    from selfplay.analysis.ranking import rank_file
     from selfplay.cli.run_command import tell
     from selfplay.core.notices import heard_by
-    from selfplay.ranking import rank_file
 
     with heard_by(tell):
         rankings = rank_file(path, layout, metric)

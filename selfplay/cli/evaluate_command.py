@@ -30,7 +30,7 @@ def evaluate(
     """Measure held-out accuracy, greedy and sampled, of a policy version or a model directory."""
     if not as_json:
         say("loading the libraries and the model …")
-    from selfplay.evaluate import evaluate as measure
+    from selfplay.offline.evaluate import evaluate as measure
 
     watch = nothing if as_json else show
     found = measure(source, overrides or [], version, model, judged, watch)

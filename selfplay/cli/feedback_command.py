@@ -39,8 +39,8 @@ def sample(
     seed: Annotated[int, typer.Option(help="Another one draws other responses.")] = 0,
 ) -> None:
     """Write responses with blank scores: a few of each prompt, low to high by the judge."""
-    from selfplay.feedback import sample as draw
-    from selfplay.feedback import write_sample
+    from selfplay.review.feedback import sample as draw
+    from selfplay.review.feedback import write_sample
 
     rows = draw(directory, count, t, suspects, seed)
     write_sample(rows, out)
@@ -57,7 +57,7 @@ def add(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Put scores and comparisons into a run's inbox; its next review takes them in."""
-    from selfplay.feedback import deliver
+    from selfplay.review.feedback import deliver
 
     delivery = deliver(directory, path, scorer)
     if as_json:
@@ -84,7 +84,7 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """List what waits in a run's inbox, what was taken in, and what was refused and why."""
-    from selfplay.feedback import listing
+    from selfplay.review.feedback import listing
 
     found = listing(directory)
     if as_json:

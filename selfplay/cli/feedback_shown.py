@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from selfplay.cli.layout import excerpt, new_console, new_grid, new_table, plain
-from selfplay.feedback import Entry
+from selfplay.review.feedback import Entry
 
 
 def show_listing(entries: Sequence[Entry]) -> None:

@@ -7,9 +7,9 @@ from itertools import groupby
 
 from rich.table import Table
 
+from selfplay.analysis.lineage import Statistics
+from selfplay.analysis.lineage.stats import Diversity
 from selfplay.cli.layout import NONE, new_console, new_table, number, plain
-from selfplay.lineage import Statistics
-from selfplay.lineage.stats import Diversity
 
 REASONS = 3
 """Reasons of rejection that are named for each operator."""

@@ -12,7 +12,7 @@ from selfplay.cli.as_json import print_json
 from selfplay.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from selfplay.lineage import Family
+    from selfplay.analysis.lineage import Family
 
 prompts = typer.Typer(
     help="Look at a run's prompts: one of them, its family, a search, what operators yielded.",
@@ -37,7 +37,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show all that is known of a prompt: text, birth, estimates, groups, responses, replies."""
-    from selfplay.lineage import story
+    from selfplay.analysis.lineage import story
 
     found = story(directory, id_, responses or replies, replies)
     if as_json:
@@ -53,7 +53,7 @@ def ancestors(
     directory: Run, id_: Id, depth: Depth = 6, limit: Limit = 200, as_json: Json = False
 ) -> None:
     """Show the tree of prompts that a prompt descends from."""
-    from selfplay.lineage import ancestors as walk
+    from selfplay.analysis.lineage import ancestors as walk
 
     _show(walk(directory, id_, depth, limit), as_json)
 
@@ -63,7 +63,7 @@ def descendants(
     directory: Run, id_: Id, depth: Depth = 6, limit: Limit = 200, as_json: Json = False
 ) -> None:
     """Show the tree of prompts that descend from a prompt."""
-    from selfplay.lineage import descendants as walk
+    from selfplay.analysis.lineage import descendants as walk
 
     _show(walk(directory, id_, depth, limit), as_json)
 
@@ -102,8 +102,8 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find prompts by words, task, operator, round of birth or newest estimate."""
+    from selfplay.analysis.lineage import find
     from selfplay.ledger.families import Filter
-    from selfplay.lineage import find
 
     rounds = parse_rounds(born) if born is not None else None
     values = (min_value, max_value)
@@ -134,7 +134,7 @@ def stats(
     as_json: Json = False,
 ) -> None:
     """Count prompts by operator, task and round; say what operators yielded, and how diverse."""
-    from selfplay.lineage import statistics
+    from selfplay.analysis.lineage import statistics
 
     found = statistics(directory, success, bar, embedder)
     if as_json:

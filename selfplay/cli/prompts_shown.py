@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from selfplay.analysis.lineage import Family, Found, Member, Story
+from selfplay.analysis.lineage.story import Answer, Answered
 from selfplay.cli.layout import (
     NONE,
     excerpt,
@@ -23,8 +25,6 @@ from selfplay.cli.layout import (
 )
 from selfplay.cli.output import visible
 from selfplay.core.types import Estimate, Puzzle
-from selfplay.lineage import Family, Found, Member, Story
-from selfplay.lineage.story import Answer, Answered
 
 SHORT = 8
 """Digits of an id where it is one of many; `show` takes them."""

@@ -11,7 +11,7 @@ from selfplay.cli.as_json import print_json
 from selfplay.cli.output import say
 
 if TYPE_CHECKING:
-    from selfplay.replay import Replay
+    from selfplay.analysis.replay import Replay
 
 COLUMNS = {
     "shared": "shared",
@@ -53,8 +53,8 @@ def replay(
     Every estimator named is combined with every sampler named; where either is left out it is the
     run's own. Nothing is generated, learned or written to the run.
     """
-    from selfplay.replay import alternatives_named
-    from selfplay.replay import replay as replayed
+    from selfplay.analysis.replay import alternatives_named
+    from selfplay.analysis.replay import replay as replayed
 
     named = alternatives_named(estimator or [], sampler or [], alternatives)
     found = replayed(directory, named, draws, threshold)

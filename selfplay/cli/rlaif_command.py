@@ -12,7 +12,7 @@ import typer
 from selfplay.cli.output import say, say_json
 
 if TYPE_CHECKING:
-    from selfplay.rlaif.writing import Done, Made
+    from selfplay.offline.rlaif.writing import Done, Made
 
 rlaif = typer.Typer(
     help="Feedback from models: revised answers, labelled comparisons, judged judgements.",
@@ -47,7 +47,7 @@ def revise(
     The same command goes on with what is in --out.
     """
     say("loading the libraries and the model …", err=True)
-    from selfplay.rlaif.revise import revise as work
+    from selfplay.offline.rlaif.revise import revise as work
 
     changes = ["model=transformers", f"model.path={json.dumps(model)}"] if model else []
     changes += [f"constitution={json.dumps(constitution)}"] if constitution else []
@@ -72,7 +72,7 @@ def label(
     The same command goes on with what is in --out.
     """
     say("loading the libraries and the model …", err=True)
-    from selfplay.rlaif.label import label as work
+    from selfplay.offline.rlaif.label import label as work
 
     changes = _judging_model(model)
     changes += [f"judge.principles={json.dumps(principles)}"] if principles else []
@@ -97,7 +97,7 @@ def judgements(
     The same command goes on with what is in --out.
     """
     say("loading the libraries and the model …", err=True)
-    from selfplay.rlaif.rewarded import judge_judgements
+    from selfplay.offline.rlaif.rewarded import judge_judgements
 
     changes = _judging_model(model)
     changes += [f"rubric={json.dumps(rubric)}"] if rubric else []
@@ -116,7 +116,7 @@ def _judging_model(model: str | None) -> list[str]:
 
 def _carried_out(out: Path, work: Callable[[Callable[[Done], None]], Made]) -> Made:
     """What was made; says how far the work has come, and ends the command if interrupted."""
-    from selfplay.signals import Interruption, LeavingError
+    from selfplay.process.signals import Interruption, LeavingError
 
     told = -1
 
@@ -139,7 +139,7 @@ def _carried_out(out: Path, work: Callable[[Callable[[Done], None]], Made]) -> M
 
 def _tell(made: Made, as_json: bool) -> None:
     """What was made, what is missing and why, and what to do next."""
-    from selfplay.rlaif.writing import MISSING
+    from selfplay.offline.rlaif.writing import MISSING
 
     if as_json:
         say_json(json.dumps(made.as_dict()))

@@ -24,7 +24,7 @@ Reason = Annotated[str, typer.Option(help="Kept with the event.")]
 @rubric.command("list")
 def list_(directory: Run, as_json: Json = False) -> None:
     """List a run's rubric versions: which is in force, where each comes from and why."""
-    from selfplay.rubrics import rubric_history
+    from selfplay.review.rubrics import rubric_history
 
     history = rubric_history(directory)
     if as_json:
@@ -44,7 +44,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a version of a run's rubric, as YAML that a configuration can name."""
-    from selfplay.rubrics import rubric_history
+    from selfplay.review.rubrics import rubric_history
 
     found = rubric_history(directory).described(version)
     if as_json:
@@ -64,7 +64,7 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Say what changed from one version of a run's rubric to another."""
-    from selfplay.rubrics import rubric_history, words_of
+    from selfplay.review.rubrics import rubric_history, words_of
 
     changes = rubric_history(directory).differences(before, after)
     if as_json:
@@ -84,7 +84,7 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Put an older version in force again; nothing is deleted. The run must not be playing."""
-    from selfplay.rubrics import rollback as go_back
+    from selfplay.review.rubrics import rollback as go_back
 
     entry = go_back(directory, version, reason)
     if as_json:
@@ -100,8 +100,8 @@ def freeze(
     reason: Reason = "",
 ) -> None:
     """Keep the rubric as it is: no review adopts another one. The run must not be playing."""
-    from selfplay.rubrics import freeze as keep
-    from selfplay.rubrics import rubric_history
+    from selfplay.review.rubrics import freeze as keep
+    from selfplay.review.rubrics import rubric_history
 
     entry = keep(directory, frozen=not thaw, reason=reason)
     state = "reviews may change the rubric" if thaw else "no review changes the rubric"
@@ -142,7 +142,7 @@ def try_out(
     if against is not None and anchors is None:
         raise ConfigError("--against needs --anchors, on which the gate compares two rubrics")
     from selfplay.config import load_config
-    from selfplay.rubric_trial import TrialConfig, find_rubric, score_responses, try_on_anchors
+    from selfplay.review.trial import TrialConfig, find_rubric, score_responses, try_on_anchors
 
     config = load_config(None, judging or [], TrialConfig).config
     found = find_rubric(name)

@@ -7,8 +7,8 @@ import numpy as np
 from meta.decision import Decision
 from meta.intervals import Interval
 from selfplay.cli.layout import excerpt, new_console, new_grid, new_table, number, plain
-from selfplay.rubric_trial import Scores, Trial
-from selfplay.rubrics import RubricHistory
+from selfplay.review.rubrics import RubricHistory
+from selfplay.review.trial import Scores, Trial
 
 PROMPTS = 20
 """Prompts that are listed; the others are in the figures and, with --json, in the output."""

@@ -35,7 +35,7 @@ def run(
         follow()
         return
     from selfplay.cli.watch import make_watcher
-    from selfplay.sources import plan
+    from selfplay.config.sources import plan
 
     loaded, directory, _ = plan(source, overrides or [], out)
     if not as_json:
@@ -51,8 +51,8 @@ def run(
         say("interrupted: nothing was started", err=True)
         raise typer.Exit(130) from None
     if not as_json:
+        from selfplay.analysis.status import standing
         from selfplay.cli.status import show_standing
-        from selfplay.summary import standing
 
         show_standing(standing(directory))
     if interrupted:

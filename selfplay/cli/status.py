@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from selfplay.cli.output import say, say_json
-from selfplay.heartbeat import SILENT
+from selfplay.process.heartbeat import SILENT
 
 if TYPE_CHECKING:
-    from selfplay.summary import Standing
+    from selfplay.analysis.status import Standing
 
 
 def status(
@@ -21,7 +21,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Say where a run stands, also a live or a crashed one."""
-    from selfplay.summary import standing
+    from selfplay.analysis.status import standing
 
     found = standing(directory)
     if as_json:

@@ -15,8 +15,8 @@ from selfplay.cli.output import say, say_json
 
 if TYPE_CHECKING:
     from selfplay.config import Loaded
-    from selfplay.train import BatchDone, Trained
-    from selfplay.train_config import TrainConfig
+    from selfplay.offline.train import BatchDone, Trained
+    from selfplay.offline.train_config import TrainConfig
 
 SHOWN = ("loss", "accuracy", "kl", "grad_norm")
 """Metrics of a line, in order."""
@@ -60,7 +60,7 @@ def train(
     if not as_json:
         say("loading the libraries and the model …")
     from selfplay.config import load_config
-    from selfplay.train_config import TrainConfig
+    from selfplay.offline.train_config import TrainConfig
 
     loaded = load_config(source, [*changes, *(overrides or [])], TrainConfig)
     directory = out or Path("runs") / f"train-{loaded.config.solver.objective.name}"
@@ -74,8 +74,8 @@ def train(
 
 def _carried_out(loaded: Loaded[TrainConfig], directory: Path, as_json: bool) -> Trained:
     """What the job made; ends the command if it is interrupted."""
-    from selfplay.signals import Interruption, LeavingError
-    from selfplay.train import carry_out
+    from selfplay.offline.train import carry_out
+    from selfplay.process.signals import Interruption, LeavingError
 
     def watch(done: BatchDone) -> None:
         _tell(done, as_json)

@@ -8,9 +8,9 @@ import time
 from collections.abc import Mapping
 
 from selfplay.cli.output import say, say_json
-from selfplay.evaluation import GREEDY, SAMPLED
 from selfplay.events import Event, Progress, StageDone
-from selfplay.watching import Watcher
+from selfplay.process.watching import Watcher
+from selfplay.stages.evaluation import GREEDY, SAMPLED
 
 SHOWN = (
     ("reward", "reward"),

@@ -374,3 +374,19 @@ LAYOUTS: Mapping[str, Callable[[Path, Sequence[TableRow], Sequence[str]], _Layou
     "gsm8k_solutions": _read_gsm8k_solutions,
 }
 """Readers by layout."""
+
+
+def check_ids(records: Sequence[Recorded], vocabulary: int) -> None:
+    """Refuses recorded tokens that the model does not have.
+
+    Raises:
+        DataError: an id is not in the vocabulary; names the file and line.
+    """
+    for record in records:
+        unknown = [i for ids in record.token_ids for i in ids if i >= vocabulary]
+        if unknown:
+            raise DataError(
+                f"{record.place}: expected token ids below {vocabulary}, the size of the model's "
+                f"vocabulary, found {unknown[0]}; record the tokens of this model, or leave the "
+                "column out so that the texts are tokenised"
+            )

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from selfplay.analysis.successes import least_rewards
 from selfplay.export.options import Filters, Range
 from selfplay.ledger.database import Database
-from selfplay.successes import least_rewards
 
 _ROW = np.dtype(
     [

@@ -17,13 +17,13 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from selfplay.evaluation import GREEDY, SAMPLED
 from selfplay.export.layouts import Layout
 from selfplay.export.options import ExportOptions
 from selfplay.export.plan import Plan
 from selfplay.export.plots import bars, lines
 from selfplay.ledger import journal
 from selfplay.ledger.database import Database
+from selfplay.stages.evaluation import GREEDY, SAMPLED
 
 CARD, PLOTS = "README.md", "plots"
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))

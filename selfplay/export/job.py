@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from selfplay.core.errors import ConfigError, DataError
-from selfplay.decoding import decoder
 from selfplay.drafts import check_free, whole
 from selfplay.export.card import write_card
 from selfplay.export.items import Item
@@ -27,7 +26,8 @@ from selfplay.export.responses import response_items, rounds_with_groups
 from selfplay.export.writing import WRITERS, Rows, to_datasets
 from selfplay.ledger import pool
 from selfplay.ledger.database import Database
-from selfplay.lineage.reading import reading
+from selfplay.ledger.decoding import decoder
+from selfplay.ledger.reading import reading
 
 _CHUNK = 1024
 """Prompts that are read at once."""

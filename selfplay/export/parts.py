@@ -11,7 +11,7 @@ from typing import TypeAlias
 from selfplay.core.errors import DataError
 from selfplay.export.options import ExportOptions
 from selfplay.paths import POLICY
-from selfplay.rubrics import rubric_history
+from selfplay.review.rubrics import rubric_history
 
 Part: TypeAlias = Callable[[Path, Path, ExportOptions], tuple[int, str]]
 """Takes the run, where to write and the options; how many there are, and what to do with them."""

@@ -15,10 +15,10 @@ from selfplay.core.seeding import Seed
 from selfplay.core.types import Comparison, Group
 from selfplay.export.items import Asked, Facts, Item
 from selfplay.export.options import ExportOptions
-from selfplay.labels import TRAIN
 from selfplay.ledger import groups as groups_
 from selfplay.ledger.database import Database
 from selfplay.ledger.groups import Decode
+from selfplay.stages.labels import TRAIN
 
 FactsOf: TypeAlias = Callable[[str], Facts | None]
 """From a prompt's id to what is known of it; None for a prompt that is not exported."""

@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from selfplay.ablation.grid import AblationConfig
-from selfplay.config_nodes import join
+from selfplay.config.nodes import join
+from selfplay.config.settings import RunConfig
 from selfplay.core.components import Row, Table
 from selfplay.core.errors import ConfigError, nearest
+from selfplay.offline.rlaif.config import LabelConfig, ReviseConfig, RewardedConfig
+from selfplay.offline.train_config import TrainConfig
 from selfplay.reference.places import (
     Place,
     base_among,
@@ -28,9 +31,6 @@ from selfplay.reference.places import (
     type_text,
     without_null,
 )
-from selfplay.rlaif.config import LabelConfig, ReviseConfig, RewardedConfig
-from selfplay.settings import RunConfig
-from selfplay.train_config import TrainConfig
 
 OTHERS: Mapping[str, type] = {
     "selfplay train": TrainConfig,

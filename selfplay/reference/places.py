@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import Field, dataclass, fields, is_dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
-from selfplay.config_nodes import join
-from selfplay.config_values import is_union, type_name
+from selfplay.config.nodes import join
+from selfplay.config.values import is_union, type_name
 from selfplay.core.components import Table
 from selfplay.core.documented import default_text, field_texts
 

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from selfplay.analysis.status import Standing, standing
 from selfplay.core.errors import ConfigError
-from selfplay.evaluation import GREEDY, SAMPLED
 from selfplay.ledger import Ledger, journal
-from selfplay.lineage.reading import reading
+from selfplay.ledger.reading import reading
 from selfplay.paths import LEDGER
 from selfplay.report.curves import Chart, Series, points_by_metric
 from selfplay.report.heldout import MINUS, Difference, against, gain, signed
 from selfplay.report.narrative import duration
 from selfplay.report.sections import Payload
 from selfplay.report.writing import write_page
-from selfplay.summary import Standing, standing
+from selfplay.stages.evaluation import GREEDY, SAMPLED
 
 MOST = 6
 """Runs: as many lines as a chart can tell apart."""

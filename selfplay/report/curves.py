@@ -14,11 +14,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from selfplay.analysis.status import HELDOUT, standing
 from selfplay.ledger import MetricEntry, journal
-from selfplay.lineage.reading import reading
+from selfplay.ledger.reading import reading
 from selfplay.report.heldout import asked_words
-from selfplay.rubrics import rubric_history
-from selfplay.summary import HELDOUT, standing
+from selfplay.review.rubrics import rubric_history
 
 LIMIT = 300
 """Points of a series."""

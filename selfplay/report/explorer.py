@@ -22,14 +22,14 @@ from typing import Any
 
 from selfplay.core.errors import ModelError
 from selfplay.core.types import Prompt
-from selfplay.decoding import decoder
 from selfplay.ledger import census, codec, families, pool, survey
 from selfplay.ledger.census import ROOTS
 from selfplay.ledger.database import Database
+from selfplay.ledger.decoding import decoder
 from selfplay.ledger.families import AnswerRow, Filter
 from selfplay.ledger.groups import Decode
+from selfplay.ledger.reading import reading
 from selfplay.ledger.survey import AskedRow, ValueRow
-from selfplay.lineage.reading import reading
 from selfplay.report.curves import short
 
 CHOSEN = 5_000

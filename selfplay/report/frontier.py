@@ -16,12 +16,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from selfplay.analysis.status import standing
+from selfplay.analysis.successes import least_rewards
 from selfplay.ledger import survey
+from selfplay.ledger.reading import reading
 from selfplay.ledger.survey import TrainedGroup
-from selfplay.lineage.reading import reading
 from selfplay.report.curves import LIMIT, rubric_note, short
-from selfplay.successes import least_rewards
-from selfplay.summary import standing
 
 COLUMNS, BINS = 24, 10
 """Of the cells: at most as many spans of rounds, and difficulties."""

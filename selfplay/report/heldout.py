@@ -15,10 +15,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from selfplay.evaluation import GREEDY, SAMPLED
+from selfplay.analysis.status import HELDOUT, Standing
 from selfplay.ledger import survey
-from selfplay.lineage.reading import reading
-from selfplay.summary import HELDOUT, Standing
+from selfplay.ledger.reading import reading
+from selfplay.stages.evaluation import GREEDY, SAMPLED
 
 Z = 1.959964
 """Of 95 %, two-sided."""

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from selfplay.analysis.status import Standing, standing
 from selfplay.ledger import Ledger, census
 from selfplay.ledger.census import ROOTS
-from selfplay.lineage.reading import reading
+from selfplay.ledger.reading import reading
 from selfplay.paths import LEDGER
 from selfplay.report.heldout import Difference, gain, signed
 from selfplay.report.rubric_timeline import monitors_on
-from selfplay.summary import Standing, standing
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from selfplay.analysis.lineage import statistics
+from selfplay.analysis.successes import SUCCESS
 from selfplay.core.embedding import PACKAGED
 from selfplay.core.errors import ConfigError
 from selfplay.core.json_text import without_nan
 from selfplay.ledger import Ledger
-from selfplay.lineage import statistics
 from selfplay.paths import LEDGER
 from selfplay.report.curves import curves
 from selfplay.report.explorer import explorer
@@ -26,7 +27,6 @@ from selfplay.report.narrative import narrative
 from selfplay.report.prompt_map import Mapper
 from selfplay.report.rubric_timeline import alarms, rubric_timeline
 from selfplay.report.spending import spending
-from selfplay.successes import SUCCESS
 
 MEGABYTES = 8.0
 """Of prompts and responses that a page holds."""

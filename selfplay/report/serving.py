@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from selfplay.analysis.status import standing
 from selfplay.core.errors import ResourceError, SelfplayError
 from selfplay.report.page import page
 from selfplay.report.prompt_map import Mapper
 from selfplay.report.sections import Payload, ReportOptions, as_json, heavy, light
 from selfplay.report.writing import ORDER
-from selfplay.summary import standing
 
 HOST, PORT = "127.0.0.1", 8765
 SECONDS, HEAVY_SECONDS = 5.0, 30.0

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from selfplay.costs import costs
 from selfplay.ledger import journal
-from selfplay.lineage.reading import reading
+from selfplay.ledger.reading import reading
 from selfplay.report.curves import Chart, Series
+from selfplay.stages.costs import costs
 
 K = TypeVar("K")
 STAGE = "stage"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from selfplay.policies import writing
+from selfplay.core.places import writing
 from selfplay.report.page import page
 from selfplay.report.prompt_map import Mapper
 from selfplay.report.sections import Payload, ReportOptions, heavy, light

@@ -1,7 +1,7 @@
 """Budgets: what a run may take before it ends. What was spent is read from the ledger.
 
 So a run that goes on counts what it took before, and a fork what its rounds took in their run.
-Hours are those of every process from the moment it opened the run, as `selfplay.clock` notes them.
+Hours are those of every process from the moment it opened the run (`selfplay.stopping.clock`).
 Money that is not known is not 0: a model behind a server that names no price is refused beforehand,
 and an answer whose tokens the server did not say ends the run.
 """
@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from selfplay.clock import WALL
 from selfplay.core.types import GENERATED
 from selfplay.ledger import Ledger
 from selfplay.ledger.entries import EndingEntry
+from selfplay.stopping.clock import WALL
 
 
 class Budgets(Protocol):

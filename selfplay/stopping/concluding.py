@@ -8,19 +8,34 @@ A run that goes on under another configuration is free of an ending that no long
 
 from __future__ import annotations
 
-from selfplay.clock import Clock
+from collections.abc import Sequence
+from typing import Protocol
+
+from selfplay.core.components import Choice
 from selfplay.ledger import EndingEntry, Ledger
-from selfplay.settings import RunConfig
-from selfplay.stopping.budgets import overspent
+from selfplay.stopping.budgets import Budgets, overspent
+from selfplay.stopping.clock import Clock
 from selfplay.stopping.conditions import Condition, Embed
 
 STAGE = "conclude"
 
 
+class Stops(Budgets, Protocol):
+    """When a run ends, of its configuration."""
+
+    @property
+    def rounds(self) -> int:
+        """At the latest after so many."""
+
+    @property
+    def stop(self) -> Sequence[Choice]:
+        """Stop conditions."""
+
+
 class Concluding:
     """Decides for one run."""
 
-    def __init__(self, config: RunConfig, ledger: Ledger, clock: Clock, embed: Embed) -> None:
+    def __init__(self, config: Stops, ledger: Ledger, clock: Clock, embed: Embed) -> None:
         """Takes its collaborators.
 
         Args:

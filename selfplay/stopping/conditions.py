@@ -21,7 +21,7 @@ from creator.diversity import distinct_ngrams, effective_clusters, embedding_spr
 from selfplay.core.errors import ConfigError, nearest
 from selfplay.core.types import Prompt
 from selfplay.ledger.entries import AlarmEntry
-from selfplay.stopping.options import AlarmOptions, DiversityOptions, PlateauOptions
+from selfplay.stopping.table import AlarmOptions, DiversityOptions, PlateauOptions
 
 Embed: TypeAlias = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts to unit vectors, shape (N, D)."""

@@ -14,10 +14,10 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
+from selfplay.core.places import writing
 from selfplay.events import Event, StageDone
 from selfplay.ledger import Ledger
 from selfplay.paths import TRACKING
-from selfplay.policies import writing
 from selfplay.tracking.trackers import Log, Tracker
 
 MARKS = "marks.json"

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from selfplay.core.components import NoOptions
 from selfplay.core.errors import ResourceError
-from selfplay.tracking.options import ProjectOptions
+from selfplay.tracking.table import ProjectOptions
 
 
 @dataclass(frozen=True)

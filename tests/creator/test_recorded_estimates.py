@@ -17,9 +17,9 @@ import pytest
 from creator.estimators.evidence import Evidence
 from creator.estimators.trial import lacking
 from creator.tables.estimators import ROWS
+from selfplay.analysis.ranking import recorded_evidence
 from selfplay.core.components import chosen
 from selfplay.data.recorded import read_recorded, to_group
-from selfplay.ranking import recorded_evidence
 from tests.creator.gate_surroundings import GSM8K, needs_gsm8k
 
 PATH = GSM8K / "example_model_solutions.jsonl"

@@ -11,9 +11,9 @@ import pytest
 from creator.cohorts import NONE, Cohorts, Yield
 from creator.yields import Yields, operator_metrics
 from selfplay.core.types import Group, Lineage, Prompt, Purpose, Rejection, Response, Verdict, user
-from selfplay.labels import ESTIMATE, TRAIN
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
+from selfplay.stages.labels import ESTIMATE, TRAIN
 from tests.selfplay.small_runs import play_out
 
 ANSWER = Response("x", np.array([1], dtype=np.int32), None, "stop")

@@ -13,19 +13,19 @@ from typer.testing import CliRunner
 
 from meta.config import JUDGES
 from meta.judges import judging_fingerprint
+from selfplay.analysis.status import digest
 from selfplay.build import open_game
 from selfplay.cli.main import app
 from selfplay.config import Loaded, load_config, shipped_configs
+from selfplay.config.settings import RunConfig
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.run import play
-from selfplay.settings import RunConfig
-from selfplay.summary import digest
 from tests.model_server import serving
 from tests.selfplay.coached_runs import coached, make_writer, own
 from tests.selfplay.small_runs import small
+from tests.selfplay.stages.test_tasks import MIXTURE
 from tests.selfplay.test_evolving import game, make_files, rewritten
-from tests.selfplay.test_tasks import MIXTURE
 
 HERE = Path(__file__).parent
 LOOPHOLE = (

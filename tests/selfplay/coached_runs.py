@@ -14,10 +14,10 @@ from creator.rewriting.in_depth import DEEPEN
 from creator.rewriting.instruction import CLOSING, OPENING
 from selfplay.build import open_game
 from selfplay.config import Loaded, load_config
+from selfplay.config.settings import RunConfig
 from selfplay.core.components import NoOptions
 from selfplay.core.types import Group, Prompt, Verdict, user
 from selfplay.run import play
-from selfplay.settings import RunConfig
 
 SPECIAL = ("<pad>", "<eos>", "<unk>", "<reply>")
 WORDS = (

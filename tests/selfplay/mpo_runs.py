@@ -13,9 +13,9 @@ from typing import Any
 from meta.rubric import Criterion, Rubric
 from selfplay.build import open_game
 from selfplay.config import Loaded, load_config
+from selfplay.config.settings import RunConfig
 from selfplay.events import StageDone
 from selfplay.run import play
-from selfplay.settings import RunConfig
 from tests.meta.judged_groups import graded, response_in
 from tests.meta.reviewed import as_asked, quoted
 from tests.model_server import Answer, Served, completion

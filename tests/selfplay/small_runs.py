@@ -6,10 +6,10 @@ from pathlib import Path
 
 from selfplay.build import open_game
 from selfplay.config import Loaded, load_config
+from selfplay.config.settings import RunConfig
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.run import play
-from selfplay.settings import RunConfig
 
 SMALL = (
     "rounds=4",

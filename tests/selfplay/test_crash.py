@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from selfplay.analysis.status import standing
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
-from selfplay.summary import standing
 from tests.selfplay.small_runs import SMALL, digest, play_out
 
 KILLS = 22

@@ -12,8 +12,8 @@ from meta.config import RewardModelOptions
 from meta.judges.reward_model import RewardModelJudge
 from selfplay.config import load_config
 from selfplay.core.types import Group, Prompt, Response, user
-from selfplay.train import open_job, train
-from selfplay.train_config import TrainConfig
+from selfplay.offline.train import open_job, train
+from selfplay.offline.train_config import TrainConfig
 from tests.selfplay.core.template_models import make_model
 
 

@@ -18,6 +18,7 @@ from creator.rewriting.instruction import CLOSING, OPENING
 from creator.surroundings import Surroundings
 from selfplay.build import open_game
 from selfplay.config import Loaded, load_config
+from selfplay.config.settings import RunConfig
 from selfplay.core.components import NoOptions
 from selfplay.core.errors import ConfigError, DataError, EndpointError, ModelError
 from selfplay.core.seeding import Seed
@@ -25,9 +26,8 @@ from selfplay.core.types import GENERATED, Lineage, Prompt, user
 from selfplay.events import Progress
 from selfplay.ledger import Ledger
 from selfplay.paths import CREATOR, LEDGER
+from selfplay.process.signals import LeavingError
 from selfplay.run import play
-from selfplay.settings import RunConfig
-from selfplay.signals import LeavingError
 from tests.conftest import make_tiny_model
 from tests.model_server import Answer, Served, choice, completion, serving
 

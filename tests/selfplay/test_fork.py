@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from selfplay.analysis.status import standing
+from selfplay.analysis.verifying import verify
 from selfplay.build import open_game
 from selfplay.cli.main import app
+from selfplay.config.sources import config_of_run
 from selfplay.core.errors import ConfigError, LedgerError
 from selfplay.fork import fork
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.run import play
-from selfplay.sources import config_of_run
-from selfplay.summary import standing
-from selfplay.verifying import verify
 from tests.selfplay.small_runs import digest, play_out, small
 
 ROUNDS = 6

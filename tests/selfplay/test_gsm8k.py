@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from selfplay.analysis.status import standing
 from selfplay.cli.main import app
 from selfplay.data.recorded import read_recorded
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
-from selfplay.summary import standing
 from tests.conftest import make_tiny_model
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "gsm8k"

@@ -26,6 +26,7 @@ from meta.constitution import read_constitution
 from meta.rubric import SHIPPED, read_rubric
 from meta.rubric_set import read_rubric_set
 from selfplay.ablation.grid import grid_config
+from selfplay.analysis.status import standing
 from selfplay.cli.entrance import Entrance
 from selfplay.cli.main import app
 from selfplay.config import load_config, shipped_configs
@@ -34,9 +35,8 @@ from selfplay.core.errors import ConfigError, DataError, SelfplayError
 from selfplay.data.prompts import PromptFileOptions, read_prompts
 from selfplay.data.recorded import AUTO, read_recorded, to_group
 from selfplay.data.rows import read_rows
-from selfplay.feedback.rows import read_row
 from selfplay.ledger.codec import prompt_row
-from selfplay.summary import standing
+from selfplay.review.feedback.rows import read_row
 from solver.objectives.pretraining import read_texts
 from tests.selfplay.small_runs import SMALL
 

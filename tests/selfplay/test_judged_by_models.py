@@ -12,12 +12,12 @@ import pytest
 from meta.rubric import Rubric
 from selfplay.build import open_game
 from selfplay.config import Loaded, load_config
+from selfplay.config.settings import RunConfig
 from selfplay.core.errors import PausedError
-from selfplay.labels import TRAIN
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.run import play
-from selfplay.settings import RunConfig
+from selfplay.stages.labels import TRAIN
 from tests.conftest import make_tiny_model
 from tests.meta.judged_groups import CLEAR, SHORT, graded, response_in
 from tests.model_server import Answer, Served, choice, completion, serving

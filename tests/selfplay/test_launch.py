@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from selfplay.summary import Standing, standing
-from selfplay.train import train
+from selfplay.analysis.status import Standing, standing
+from selfplay.offline.train import train
 from tests.selfplay.small_runs import SMALL, play_out
 from tests.solver.test_team import PATIENCE, ROOT, ended, launch
 

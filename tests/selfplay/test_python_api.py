@@ -16,30 +16,30 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from selfplay.anchor_counts import count_anchors, find_anchors
-from selfplay.anchor_making import JudgingConfig, groups_of_run, make_anchors
+from selfplay.analysis.credit.of_run import credit_of_run
+from selfplay.analysis.lineage import ancestors, descendants, find, statistics, story
+from selfplay.analysis.ranking import rank_file
+from selfplay.analysis.replay import alternatives_named, replay
+from selfplay.analysis.status import digest, standing
 from selfplay.cli.main import app
 from selfplay.config import load_config
 from selfplay.core.errors import DataError
-from selfplay.costs import costs
-from selfplay.credit.of_run import credit_of_run
-from selfplay.doctor import examine
-from selfplay.evaluate import evaluate
 from selfplay.export import ExportOptions, export
-from selfplay.feedback import deliver, listing, sample, write_sample
 from selfplay.fork import fork
 from selfplay.job import run
 from selfplay.ledger.families import Filter
-from selfplay.lineage import ancestors, descendants, find, statistics, story
-from selfplay.ranking import rank_file
-from selfplay.replay import alternatives_named, replay
+from selfplay.offline.evaluate import evaluate
+from selfplay.offline.train import train
+from selfplay.process.doctor import examine
+from selfplay.process.signals import LeavingError
 from selfplay.report import compare
-from selfplay.review_history import review_history
-from selfplay.rubric_trial import find_rubric, score_responses
-from selfplay.rubrics import freeze, rollback, rubric_history
-from selfplay.signals import LeavingError
-from selfplay.summary import digest, standing
-from selfplay.train import train
+from selfplay.review.anchor_counts import count_anchors, find_anchors
+from selfplay.review.anchor_making import JudgingConfig, groups_of_run, make_anchors
+from selfplay.review.feedback import deliver, listing, sample, write_sample
+from selfplay.review.history import review_history
+from selfplay.review.rubrics import freeze, rollback, rubric_history
+from selfplay.review.trial import find_rubric, score_responses
+from selfplay.stages.costs import costs
 from tests.doc_blocks import ROOT, blocks
 from tests.selfplay.small_runs import play_out
 

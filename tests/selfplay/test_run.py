@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from selfplay.analysis.status import standing
 from selfplay.build import open_game
 from selfplay.config import load_config
+from selfplay.config.sources import config_of_run
 from selfplay.core.errors import ConfigError, DataError, LedgerError, ResourceError
-from selfplay.environment import changes
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
+from selfplay.process.environment import changes
 from selfplay.run import play
-from selfplay.sources import config_of_run
-from selfplay.summary import standing
 from tests.selfplay.small_runs import digest, play_out, small
 
 KEPT = ("save.every=1", "save.keep_last=3")

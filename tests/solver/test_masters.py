@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch.nn import Parameter
 
 from selfplay.config import load_config
+from selfplay.config.settings import RunConfig
 from selfplay.core.errors import ConfigError
 from selfplay.core.seeding import Seed
-from selfplay.settings import RunConfig
 from solver.checkpoint import MOMENTS, _digest, policy_digest
 from solver.config import LoraConfig
 from solver.learning.stage import Stage

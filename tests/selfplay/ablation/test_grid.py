@@ -12,9 +12,9 @@ from selfplay.ablation import AblationConfig, Cell, Forecast, cells, interval, r
 from selfplay.ablation.cell_process import INTERRUPTED
 from selfplay.ablation.forecast import TIMED, ArmCost
 from selfplay.config import load_config, shipped_configs
+from selfplay.config.settings import RunConfig
 from selfplay.core.errors import ConfigError, ResourceError
 from selfplay.ledger.lock import holder
-from selfplay.settings import RunConfig
 from tests.selfplay.small_runs import SMALL, digest, play_out
 
 

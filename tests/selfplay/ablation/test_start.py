@@ -10,9 +10,9 @@ import torch
 from selfplay.ablation.cell_process import play_cell
 from selfplay.ablation.start import Start, matters, named_files
 from selfplay.config import load_config
-from selfplay.environment import environment
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
+from selfplay.process.environment import environment
 from tests.selfplay.small_runs import SMALL, digest, small
 
 ROUNDS = (*SMALL, "rounds=1", "evaluation.every=1")

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from selfplay.cli.main import app
 from selfplay.core.errors import ConfigError
-from selfplay.feedback import settle, take_in
+from selfplay.review.feedback import settle, take_in
 from tests.selfplay.small_runs import play_out
 
 WIDTH = 80

@@ -24,7 +24,7 @@ from selfplay.cli.layout import new_console, new_grid, new_table
 from selfplay.cli.main import app
 from selfplay.cli.output import say, say_json
 from selfplay.core.notices import note, waiting
-from selfplay.signals import SIGNALS
+from selfplay.process.signals import SIGNALS
 
 ODD = "a\x1b[31mred\x9b2J\x07\r\u202eb\u2066"
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from meta.rubric import Rubric
 from selfplay.cli.main import app
 from selfplay.data.recorded import read_recorded
-from selfplay.rlaif.rewarded import share_at_top
+from selfplay.offline.rlaif.rewarded import share_at_top
 from tests.conftest import make_tiny_model
 from tests.meta.judged_groups import CLEAR, asked_text
 from tests.meta.test_revising import told

@@ -15,7 +15,7 @@ from meta.rubric import rubric_from_yaml
 from meta.rubric_set import RubricSet
 from selfplay.cli.main import app
 from selfplay.core.errors import ConfigError, DataError
-from selfplay.rubric_trial import find_rubric, score_responses, try_on_anchors
+from selfplay.review.trial import find_rubric, score_responses, try_on_anchors
 from tests.meta.trusted import LONG as RAMBLING
 from tests.meta.trusted import SHORT as BRIEF
 from tests.meta.trusted import anchors, brief_and_rambling, criterion, rubric

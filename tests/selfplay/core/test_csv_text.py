@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from selfplay.analysis.credit.table import Attribution, Credit, write_csv
 from selfplay.core.csv_text import inert, inert_row
-from selfplay.credit.table import Attribution, Credit, write_csv
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "＝1"])

@@ -11,7 +11,7 @@ from selfplay.config import load_config
 from selfplay.core.errors import ModelError
 from selfplay.core.models import hub
 from selfplay.core.models.hub import located, model_name, stored
-from selfplay.train_config import TrainConfig
+from selfplay.offline.train_config import TrainConfig
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 
 from selfplay.ablation.grid import Cell
 from selfplay.ablation.playing import TIMES, seconds_of
+from selfplay.analysis.status import ceiling
 from selfplay.core.errors import LedgerError
 from selfplay.core.state_files import read_state, write_state
-from selfplay.summary import ceiling
 
 DAMAGED = ("", "{", "[]", "null", "{}", "\xff", "[" * 100_000)
 

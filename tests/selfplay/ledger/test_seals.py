@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from selfplay.analysis.verifying import verify
 from selfplay.build import open_game
 from selfplay.cli.main import app
 from selfplay.core.errors import LedgerError, SelfplayError
@@ -16,7 +17,6 @@ from selfplay.fork import fork
 from selfplay.ledger import Ledger
 from selfplay.ledger.seals import PARTS
 from selfplay.paths import LEDGER
-from selfplay.verifying import verify
 from tests.selfplay.small_runs import play_out, small
 
 # One value of each sealed table, changed as a bit that flips would: it still reads like a value.

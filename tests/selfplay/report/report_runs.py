@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from selfplay.config import load_config
+from selfplay.config.settings import RunConfig
 from selfplay.core.types import (
     Composition,
     Estimate,
@@ -21,7 +22,6 @@ from selfplay.core.types import (
 )
 from selfplay.ledger import AlarmEntry, Ledger, ReviewEntry
 from selfplay.paths import LEDGER
-from selfplay.settings import RunConfig
 from tests.selfplay.rubric_runs import CALM, NUMBER, SHORT, version
 
 HOSTILE = (

@@ -15,8 +15,10 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.report import write_run as write_big_run
+from selfplay.analysis.status import Standing
 from selfplay.cli.main import app
 from selfplay.config import load_config
+from selfplay.config.settings import RunConfig
 from selfplay.core.errors import ConfigError, LedgerError
 from selfplay.ledger import EndingEntry, Ledger
 from selfplay.paths import LEDGER
@@ -42,8 +44,6 @@ from selfplay.report.narrative import (
 )
 from selfplay.report.prompt_map import Mapper, projected
 from selfplay.report.rubric_timeline import rubric_timeline
-from selfplay.settings import RunConfig
-from selfplay.summary import Standing
 from tests.selfplay.report.report_runs import APPLES, FIGS, HOSTILE, PEARS, PLUMS, play, write_run
 
 NO_MAP = ReportOptions(embedder=None)

@@ -11,11 +11,11 @@ import pytest
 import torch
 from peft.tuners.lora import LoraLayer
 
+from selfplay.config.settings import RunConfig
 from selfplay.core.components import chosen
 from selfplay.core.errors import ConfigError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Sampling, Verdict
-from selfplay.settings import RunConfig
 from solver.config import LoraConfig, PolicyConfig, SolverConfig
 from solver.learning.loop import NotFiniteError
 from solver.learning.stage import Stage

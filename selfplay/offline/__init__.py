@@ -1,0 +1,1 @@
+"""Jobs without a game: learning from recorded data, evaluation, feedback from models."""

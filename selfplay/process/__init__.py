@@ -1,0 +1,1 @@
+"""The process that plays: its heartbeat, signals, environment, notes and trackers."""
