@@ -48,15 +48,15 @@ from selfplay.process.signals import SIGNALS
 from selfplay.review.anchoring import Anchoring
 from selfplay.review.rubrics import in_force
 from selfplay.review.stage import Reviewing
-from selfplay.stages.coaching import network_of
+from selfplay.stages.checkpoints import Policies
 from selfplay.stages.labels import estimated_from, judged_in
 from selfplay.stages.long_prompts import Room
-from selfplay.stages.policies import Policies
+from selfplay.stages.rewriting import network_of
 from selfplay.stages.rollouts import Rollouts
-from selfplay.stages.scales import scales_by
 from selfplay.stages.tasks import (
     refuse_unknown_tasks,
     samples_of,
+    scales_by,
     solver_config,
     task_judges,
     verified_by,

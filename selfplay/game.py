@@ -26,13 +26,17 @@ from selfplay.events import Event, Listener, Progress, StageDone, nobody
 from selfplay.ledger import Ledger
 from selfplay.review.anchoring import Anchoring, append_anchors
 from selfplay.review.stage import Reviewing, pause_for
-from selfplay.stages.coaching import Network, coaching_metrics, rewarded_requests, writing_lesson
+from selfplay.stages.checkpoints import Policies, kept
 from selfplay.stages.evaluation import accuracy, samplings
-from selfplay.stages.evolution import evolution_alarms, refuse_barren
-from selfplay.stages.failed import kept
 from selfplay.stages.labels import ANCHORS, BASELINE, ESTIMATE, GATE, TRAIN, last_judged
-from selfplay.stages.policies import Policies
-from selfplay.stages.rewrites import RecordedRewriter
+from selfplay.stages.pauses import evolution_alarms, refuse_barren, remedy
+from selfplay.stages.rewriting import (
+    Network,
+    RecordedRewriter,
+    coaching_metrics,
+    rewarded_requests,
+    writing_lesson,
+)
 from selfplay.stages.rollouts import Rollouts
 from selfplay.stages.statistics import (
     commonest_reason,
@@ -41,7 +45,6 @@ from selfplay.stages.statistics import (
     response_metrics,
     verdict_metrics,
 )
-from selfplay.stages.unanswered import remedy
 from selfplay.stages.win_rates.stage import NoWinRates, WinRates
 from selfplay.stopping.clock import Clock
 from selfplay.stopping.concluding import Concluding

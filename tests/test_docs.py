@@ -31,7 +31,7 @@ from selfplay.config import load_config, shipped_configs
 from selfplay.config.settings import RunConfig
 from selfplay.offline.rlaif.config import LabelConfig, ReviseConfig, RewardedConfig
 from selfplay.offline.train_config import TrainConfig
-from selfplay.review.anchor_making import JudgingConfig
+from selfplay.review.anchor_sets import JudgingConfig
 from selfplay.review.trial import TrialConfig
 from selfplay.stages.tasks import solver_config
 from solver.objectives.build import build_objective

@@ -25,7 +25,7 @@ from selfplay.core.errors import ConfigError, LedgerError, ResourceError, Selfpl
 from selfplay.core.state_files import read_state, write_state
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
-from selfplay.stopping.budgets import spent_tokens
+from selfplay.stopping.concluding import spent_tokens
 
 TIMES = "cell.json"
 KILLED = -9

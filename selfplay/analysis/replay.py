@@ -24,15 +24,18 @@ from creator.estimators.trial import check_usable
 from creator.memory import History
 from creator.scales import on_one_scale
 from creator.tables.estimators import SuccessOptions
-from selfplay.analysis.counterfactual.agreement import (
+from selfplay.analysis.counterfactual import (
+    Outcomes,
+    Pick,
+    StandIn,
     effective_number,
     jaccard,
+    mean,
     rank_correlation,
+    recorded_parents,
     shared,
     total_variation,
 )
-from selfplay.analysis.counterfactual.outcomes import Outcomes, mean, recorded_parents
-from selfplay.analysis.counterfactual.stand_in import Pick, StandIn
 from selfplay.config import differences, load_config, load_values
 from selfplay.config.settings import RunConfig
 from selfplay.core.csv_text import inert_row
@@ -43,7 +46,7 @@ from selfplay.core.types import Now
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.stages.labels import TRAIN, estimated_from
-from selfplay.stages.scales import scales_by
+from selfplay.stages.tasks import scales_by
 
 OWN = "run"
 """The name of the run's own estimator and sampler among the alternatives."""

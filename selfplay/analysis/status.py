@@ -15,7 +15,7 @@ from selfplay.paths import LEDGER, model_directory
 from selfplay.process.heartbeat import Beat, read_heartbeat
 from selfplay.review.rubrics import RubricHistory
 from selfplay.stages.evaluation import GREEDY, SAMPLED
-from selfplay.stopping.budgets import spent_hours, spent_money, spent_tokens
+from selfplay.stopping.concluding import spent_hours, spent_money, spent_tokens
 
 HELDOUT = "heldout/"
 

@@ -11,7 +11,7 @@ from selfplay.config.sources import config_of_run
 from selfplay.core.errors import LedgerError, ModelError
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER, POLICY, model_directory
-from selfplay.stages.policies import Policies
+from selfplay.stages.checkpoints import Policies
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def make(
 ) -> None:
     """Score responses of a run or of a file by a trusted judge, the verifier by default."""
     from selfplay.config import load_config
-    from selfplay.review.anchor_making import JudgingConfig, make_anchors
+    from selfplay.review.anchor_sets import JudgingConfig, make_anchors
 
     config = load_config(None, overrides or [], JudgingConfig).config
     found = _responses(run, label, rounds, groups, layout)
@@ -77,7 +77,7 @@ def _responses(
     run: Path | None, label: str, rounds: str, groups: Path | None, layout: str
 ) -> list[Group]:
     from selfplay.cli.prompts_command import parse_rounds
-    from selfplay.review.anchor_making import groups_of_file, groups_of_run
+    from selfplay.review.anchor_sets import groups_of_file, groups_of_run
 
     if run is not None and groups is None:
         return groups_of_run(run, label, (0, 2**62) if rounds == "-" else parse_rounds(rounds))
@@ -92,7 +92,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Count anchors by part, scorer and origin, and the pairs that they make."""
-    from selfplay.review.anchor_counts import count_anchors, find_anchors
+    from selfplay.review.anchor_sets import count_anchors, find_anchors
 
     counts = count_anchors(find_anchors(place))
     if as_json:

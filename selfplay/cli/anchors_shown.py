@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from selfplay.cli.layout import excerpt, new_console, new_table
-from selfplay.review.anchor_counts import Count, Counts
+from selfplay.review.anchor_sets import Count, Counts
 
 COLUMNS = ("prompts", "core", "suspects", "core pairs", "suspect pairs")
 

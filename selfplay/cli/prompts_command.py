@@ -140,7 +140,7 @@ def stats(
     if as_json:
         print_json(found.as_dict())
         return
-    from selfplay.cli.prompt_stats_shown import show_statistics
+    from selfplay.cli.prompts_shown import show_statistics
 
     show_statistics(found, rounds)
 

@@ -15,7 +15,7 @@ def reviews(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """List a run's alarms, the reviews of its rubric with their reasons, and its anchors."""
-    from selfplay.review.history import review_history
+    from selfplay.review.rubrics import review_history
 
     history = review_history(directory)
     if as_json:

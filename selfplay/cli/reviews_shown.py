@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from selfplay.cli.layout import new_console, new_grid, new_table, number, plain, ranges
-from selfplay.review.history import ReviewHistory
+from selfplay.review.rubrics import ReviewHistory
 
 
 def show_reviews(history: ReviewHistory) -> None:

@@ -8,8 +8,7 @@ import time
 from collections.abc import Mapping
 
 from selfplay.cli.output import say, say_json
-from selfplay.events import Event, Progress, StageDone
-from selfplay.process.watching import Watcher
+from selfplay.events import Event, Progress, StageDone, Watcher
 from selfplay.stages.evaluation import GREEDY, SAMPLED
 
 SHOWN = (

@@ -1,17 +1,21 @@
-"""The root of the configuration: what a run is made of. Each role owns its own part."""
+"""The root of the configuration: what a run is made of. Each role owns its own part.
+
+Also told: which models that it names cost money that nobody could count.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from creator.config import CreatorConfig
 from meta.config import JUDGES, Constraint, MetaConfig, check_labels
-from selfplay.config.prices import unpriced
 from selfplay.config.win_rates import JudgedConfig
 from selfplay.core.components import Choice, Row, Table, component, components
 from selfplay.core.errors import ConfigError, require
+from selfplay.core.models.endpoint_options import EndpointOptions
 from selfplay.core.tasks import Match
 from selfplay.core.types import MOST_SAMPLES
 from selfplay.data.prompts import PromptFileOptions
@@ -311,3 +315,18 @@ GROWING = frozenset(
     }
 )
 """Top-level keys that may change when a run goes on; any other change would mix experiments."""
+
+
+def unpriced(config: Any, where: str = "") -> Iterator[str]:
+    """Dotted keys of the models behind servers that the configuration names without prices."""
+    if isinstance(config, EndpointOptions) and None in (config.price_in, config.price_out):
+        yield where
+    elif isinstance(config, Choice):
+        yield from unpriced(config.options, where)
+    elif isinstance(config, tuple | list):
+        for i, item in enumerate(config):
+            yield from unpriced(item, f"{where}.{i}")
+    elif is_dataclass(config):
+        for part in fields(config):
+            key = f"{where}.{part.name}" if where else part.name
+            yield from unpriced(getattr(config, part.name), key)

@@ -26,8 +26,7 @@ from selfplay.export.responses import response_items, rounds_with_groups
 from selfplay.export.writing import WRITERS, Rows, to_datasets
 from selfplay.ledger import pool
 from selfplay.ledger.database import Database
-from selfplay.ledger.decoding import decoder
-from selfplay.ledger.reading import reading
+from selfplay.ledger.reading import decoder, reading
 
 _CHUNK = 1024
 """Prompts that are read at once."""

@@ -1,16 +1,25 @@
-"""Opening a run's database for looking only, and finding a prompt by a part of its id."""
+"""Reading a run without playing it: its database, a prompt by part of its id, responses as texts."""
 
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from selfplay.core.errors import DataError
-from selfplay.ledger import families
+from selfplay.ledger import Ledger, families
 from selfplay.ledger.database import Database
-from selfplay.paths import LEDGER
+from selfplay.paths import LEDGER, POLICY, model_directory
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from selfplay.core.models.chat import ChatTokenizer
+    from selfplay.ledger.groups import Decode
+
 
 CANDIDATES = 5
 """Ids that an ambiguous prefix is answered with."""
@@ -55,3 +64,32 @@ def whole_id(database: Database, prefix: str) -> str:
             f"{', '.join(found[:CANDIDATES])}{more}; give more digits"
         )
     return found[0]
+
+
+def decoder(directory: Path) -> Decode:
+    """What `Ledger.decode` needs; the tokenizer of the run in `directory` is loaded on first use.
+
+    Raises:
+        ModelError: on first use, the tokenizer cannot be loaded.
+    """
+    loaded: list[ChatTokenizer] = []
+
+    def decode(ids: Sequence[NDArray[np.int32]]) -> list[str]:
+        if not loaded:
+            from selfplay.core.models.chat import ChatTokenizer
+            from selfplay.core.models.pretrained import load_tokenizer
+
+            place = str(_tokenizer_place(directory))
+            loaded.append(ChatTokenizer(load_tokenizer(place), place))
+        return loaded[0].decode(ids)
+
+    return decode
+
+
+def _tokenizer_place(directory: Path) -> Path | str:
+    """A kept policy version, which holds it; otherwise the model that the run started from."""
+    kept = sorted((directory / POLICY).glob("*/tokenizer_config.json"))
+    if kept:
+        return kept[0].parent
+    with Ledger.open(directory / LEDGER, read_only=True) as ledger:
+        return model_directory(ledger.settings["model"]["path"])

@@ -44,7 +44,7 @@ from selfplay.offline.training_data import check_teaches, comparison_accuracy, h
 from selfplay.paths import POLICY, model_directory
 from selfplay.process.notes import job_notes, length_notes, loss_notes
 from selfplay.process.signals import LeavingError
-from selfplay.stages.failed import FAILED
+from selfplay.stages.checkpoints import FAILED
 from solver.learning.errors import NotFiniteError
 from solver.objectives.needs import needs_of
 from solver.solver import Solver, check_solver, leading_solver

@@ -25,10 +25,9 @@ from selfplay.core.types import Prompt
 from selfplay.ledger import census, codec, families, pool, survey
 from selfplay.ledger.census import ROOTS
 from selfplay.ledger.database import Database
-from selfplay.ledger.decoding import decoder
 from selfplay.ledger.families import AnswerRow, Filter
 from selfplay.ledger.groups import Decode
-from selfplay.ledger.reading import reading
+from selfplay.ledger.reading import decoder, reading
 from selfplay.ledger.survey import AskedRow, ValueRow
 from selfplay.report.curves import short
 

@@ -19,8 +19,7 @@ from selfplay.core.errors import DataError
 from selfplay.ledger import AlarmEntry, Ledger, RubricEntry
 from selfplay.paths import LEDGER
 from selfplay.report.curves import short
-from selfplay.review.history import review_history
-from selfplay.review.rubrics import RubricHistory, rubric_history
+from selfplay.review.rubrics import RubricHistory, review_history, rubric_history
 
 EVENTS, ALARMS = 200, 500
 """The newest that a page holds."""

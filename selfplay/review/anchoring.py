@@ -15,8 +15,8 @@ from selfplay.core.types import Group, Prompt, Sampling
 from selfplay.events import Listener, Progress
 from selfplay.ledger import AnchorEntry, Ledger
 from selfplay.stages.labels import ANCHORS, FRESH, SUSPECT, TRAIN
+from selfplay.stages.pauses import refuse_silence
 from selfplay.stages.rollouts import Rollouts
-from selfplay.stages.unanswered import refuse_silence
 
 Fits: TypeAlias = Callable[[Sequence[Prompt]], Sequence[bool]]
 

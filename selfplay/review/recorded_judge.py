@@ -19,8 +19,8 @@ from meta.scoring import AnyRubric, as_set
 from selfplay.core.types import Group, Verdict
 from selfplay.events import Listener, nobody
 from selfplay.ledger import Ledger
+from selfplay.stages.pauses import refuse_silence
 from selfplay.stages.rollouts import Rollouts
-from selfplay.stages.unanswered import refuse_silence
 
 
 @dataclass(frozen=True)

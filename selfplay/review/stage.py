@@ -39,9 +39,9 @@ from selfplay.review.recorded_judge import Recorder
 from selfplay.review.rubrics import RubricHistory
 from selfplay.stages.costs import charged
 from selfplay.stages.labels import AUDIT, FRESH, RESCORED, REVIEW, TRAIN
+from selfplay.stages.pauses import refuse_silence
 from selfplay.stages.rollouts import Rollouts
 from selfplay.stages.statistics import generated_tokens
-from selfplay.stages.unanswered import refuse_silence
 
 FEEDBACK = "review:feedback"
 """The step that appends what people said of responses to the anchors."""

@@ -29,7 +29,7 @@ from selfplay.core.errors import ConfigError
 from selfplay.core.types import Group
 from selfplay.data.recorded import read_recorded, to_group
 from selfplay.paths import LEDGER
-from selfplay.review.anchor_counts import find_anchors
+from selfplay.review.anchor_sets import find_anchors
 from selfplay.review.rubrics import rubric_history
 
 

@@ -33,11 +33,15 @@ from selfplay.offline.train import train
 from selfplay.process.doctor import examine
 from selfplay.process.signals import LeavingError
 from selfplay.report import compare
-from selfplay.review.anchor_counts import count_anchors, find_anchors
-from selfplay.review.anchor_making import JudgingConfig, groups_of_run, make_anchors
+from selfplay.review.anchor_sets import (
+    JudgingConfig,
+    count_anchors,
+    find_anchors,
+    groups_of_run,
+    make_anchors,
+)
 from selfplay.review.feedback import deliver, listing, sample, write_sample
-from selfplay.review.history import review_history
-from selfplay.review.rubrics import freeze, rollback, rubric_history
+from selfplay.review.rubrics import freeze, review_history, rollback, rubric_history
 from selfplay.review.trial import find_rubric, score_responses
 from selfplay.stages.costs import costs
 from tests.doc_blocks import ROOT, blocks

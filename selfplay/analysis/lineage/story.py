@@ -12,9 +12,8 @@ import numpy as np
 from selfplay.core.types import Estimate, Prompt, Verdict
 from selfplay.ledger import codec, families, pool
 from selfplay.ledger.database import Database
-from selfplay.ledger.decoding import decoder
 from selfplay.ledger.families import AnswerRow, GroupRow
-from selfplay.ledger.reading import reading, whole_id
+from selfplay.ledger.reading import decoder, reading, whole_id
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,15 @@ feedback in again appends nothing, so a crash between any two of these steps los
 nothing. A file that cannot be used is set aside with the reason and never stops the run.
 """
 
-from selfplay.review.feedback.inbox import Delivery, Intake, deliver, settle, take_in
-from selfplay.review.feedback.listing import Entry, listing
+from selfplay.review.feedback.inbox import (
+    Delivery,
+    Entry,
+    Intake,
+    deliver,
+    listing,
+    settle,
+    take_in,
+)
 from selfplay.review.feedback.sampling import sample, write_sample
 
 __all__ = [

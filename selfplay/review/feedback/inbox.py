@@ -5,6 +5,8 @@ needs nothing of the run but the prompts' ids, so that it is read alike at any l
 taken in in the order of their names, which are numbers and a hash of what they hold.
 
 What feedback amounts to depends on all of it, so the files in `feedback/taken` are part of the run.
+
+`listing` says what waits, what was taken in, and what was set aside and why.
 """
 
 from __future__ import annotations
@@ -15,16 +17,16 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from meta.anchor_file import prompt_row
 from meta.anchors import Anchor
 from meta.opinions import Opinion, Rating, anchors_from_opinions
 from selfplay.core.errors import DataError, LedgerError, ModelError
 from selfplay.core.places import writing
-from selfplay.review.feedback.reading import Feedback, library, read_feedback
+from selfplay.review.feedback.reading import Feedback, Library, library, read_feedback
 from selfplay.review.feedback.rows import HUMAN
 
 INBOX = "feedback"
@@ -211,3 +213,57 @@ def _move(path: Path, folder: Path) -> None:
     with suppress(OSError):
         folder.mkdir(exist_ok=True)
         path.replace(folder / path.name)
+
+
+State: TypeAlias = Literal["waiting", "taken", "refused"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file."""
+
+    name: str
+    state: State
+    ratings: int = 0
+    comparisons: int = 0
+    prompts: int = 0
+    scorers: tuple[str, ...] = ()
+    reason: str = ""
+    """Why it was set aside, or, where it waits, would be."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def listing(directory: Path) -> list[Entry]:
+    """The feedback of the run in `directory`.
+
+    Returns:
+        Its files: those that wait first, then those taken in, then those refused.
+
+    Raises:
+        LedgerError: there is no readable ledger.
+    """
+    with library(directory) as run:
+        found = [_entry(path, "waiting", run) for path in waiting(directory)]
+        found += [_entry(path, "taken", run) for path in taken(directory)]
+    return found + [
+        Entry(path.name, "refused", reason=_reason(path)) for path in refused(directory)
+    ]
+
+
+def _entry(path: Path, state: State, run: Library) -> Entry:
+    try:
+        opinions = read_feedback(path, run).opinions
+    except (DataError, ModelError, OSError) as error:
+        return Entry(path.name, state, reason=str(error))
+    kinds = Counter(isinstance(opinion, Rating) for opinion in opinions)
+    prompts = {opinion.prompt.id for opinion in opinions}
+    scorers = tuple(sorted({opinion.scorer for opinion in opinions}))
+    return Entry(path.name, state, kinds[True], kinds[False], len(prompts), scorers)
+
+
+def _reason(path: Path) -> str:
+    note = path.with_name(path.name + REASON)
+    return note.read_text(encoding="utf-8").strip() if note.is_file() else "no reason was noted"

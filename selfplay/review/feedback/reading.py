@@ -19,8 +19,7 @@ from selfplay.data.rows import read_rows
 from selfplay.ledger import Ledger
 from selfplay.ledger.codec import prompt_row
 from selfplay.ledger.database import Database
-from selfplay.ledger.decoding import decoder
-from selfplay.ledger.reading import reading, whole_id
+from selfplay.ledger.reading import decoder, reading, whole_id
 from selfplay.paths import LEDGER
 from selfplay.review.feedback.rows import HUMAN, Named, Place, Row, read_row, reads_as
 

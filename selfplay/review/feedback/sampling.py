@@ -27,7 +27,7 @@ from selfplay.core.places import writing
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Prompt
 from selfplay.ledger import Ledger
-from selfplay.ledger.decoding import decoder
+from selfplay.ledger.reading import decoder
 from selfplay.paths import LEDGER
 from selfplay.review.feedback.rows import Place
 from selfplay.stages.labels import TRAIN

@@ -9,8 +9,8 @@ from selfplay.config.win_rates import FIRST
 from selfplay.core.types import Group, Prompt
 from selfplay.events import Progress
 from selfplay.ledger import Ledger
+from selfplay.stages.pauses import refuse_silence
 from selfplay.stages.rollouts import Rollouts
-from selfplay.stages.unanswered import refuse_silence
 from selfplay.stages.win_rates.contests import (
     LABEL,
     METRIC,

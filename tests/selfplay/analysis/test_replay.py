@@ -15,14 +15,17 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from selfplay.analysis.counterfactual.agreement import (
+from selfplay.analysis.counterfactual import (
+    Outcomes,
     effective_number,
     jaccard,
+    mean,
+    origin,
     rank_correlation,
+    recorded_parents,
     shared,
     total_variation,
 )
-from selfplay.analysis.counterfactual.outcomes import Outcomes, mean, origin, recorded_parents
 from selfplay.analysis.replay import OWN, Replay, ReplayConfig, replay
 from selfplay.build import open_game
 from selfplay.cli.main import app

@@ -10,8 +10,15 @@ from packaging.requirements import Requirement
 from typer.testing import CliRunner
 
 from selfplay.cli.main import app
-from selfplay.process.doctor import Finding, _disk, _package, _tiny_policy, examine
-from selfplay.process.installed import _look_up, needed_packages
+from selfplay.process.doctor import (
+    Finding,
+    _disk,
+    _look_up,
+    _package,
+    _tiny_policy,
+    examine,
+    needed_packages,
+)
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,13 @@ from selfplay.config import load_config
 from selfplay.core.errors import ConfigError, DataError
 from selfplay.core.types import Prompt, user
 from selfplay.ledger import Ledger
-from selfplay.ledger.decoding import decoder
+from selfplay.ledger.reading import decoder
 from selfplay.paths import LEDGER
-from selfplay.review.anchor_counts import count_anchors, find_anchors
-from selfplay.review.anchor_making import (
+from selfplay.review.anchor_sets import (
     JudgingConfig,
     by_prompt,
+    count_anchors,
+    find_anchors,
     groups_of_file,
     groups_of_run,
     make_anchors,

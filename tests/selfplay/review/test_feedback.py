@@ -16,7 +16,7 @@ from meta.anchors import AnchorSet
 from selfplay.core.errors import ConfigError, DataError, LedgerError
 from selfplay.core.types import Group, Prompt, user
 from selfplay.ledger import AlarmEntry, Ledger, RunLock
-from selfplay.ledger.decoding import decoder
+from selfplay.ledger.reading import decoder
 from selfplay.paths import LEDGER
 from selfplay.review.anchoring import append_anchors, read_anchors
 from selfplay.review.feedback import deliver, listing, sample, settle, take_in, write_sample

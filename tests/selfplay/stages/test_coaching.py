@@ -19,7 +19,7 @@ from selfplay.game import lesson
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.run import play
-from selfplay.stages.coaching import STAGE, WEIGHTS, request_labels
+from selfplay.stages.rewriting import STAGE, WEIGHTS, request_labels
 from tests.selfplay.coached_runs import coached, make_writer, own, play_through
 
 

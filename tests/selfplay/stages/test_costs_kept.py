@@ -15,7 +15,7 @@ from selfplay.core.types import Group, Now, Prompt, Sampling, Verdict, user
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.stages.costs import charged, costs
-from selfplay.stages.rewrites import RecordedRewriter
+from selfplay.stages.rewriting import RecordedRewriter
 from selfplay.stages.rollouts import Rollouts
 from tests.model_server import Answer, Served, completion, serving
 

@@ -17,9 +17,9 @@ from selfplay.core.types import Prompt, Rejection, user
 from selfplay.ledger import AlarmEntry, Ledger
 from selfplay.paths import LEDGER
 from selfplay.process.notes import dealt_notes
-from selfplay.review.history import review_history
+from selfplay.review.rubrics import review_history
 from selfplay.run import play
-from selfplay.stages.evolution import EVOLUTION
+from selfplay.stages.pauses import EVOLUTION
 from selfplay.stages.tasks import refuse_unknown_tasks
 from tests.creator.test_creator import compose, config, group, puzzles
 from tests.selfplay.small_runs import small

@@ -13,7 +13,7 @@ from selfplay.core.models.scripted import ScriptedModel
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Chat, Now, Response, Sampling, user
 from selfplay.ledger import Ledger
-from selfplay.stages.rewrites import RecordedRewriter
+from selfplay.stages.rewriting import RecordedRewriter
 
 NOW = Now(2, 1, "judge")
 SAMPLING = Sampling(n=1, max_new_tokens=50)

@@ -23,8 +23,8 @@ from selfplay.events import StageDone
 from selfplay.ledger import AlarmEntry, EndingEntry, Ledger
 from selfplay.paths import LEDGER
 from selfplay.run import play
-from selfplay.stopping.budgets import overspent, spent_hours, spent_money
 from selfplay.stopping.clock import WALL
+from selfplay.stopping.concluding import overspent, spent_hours, spent_money
 from selfplay.stopping.conditions import Alarmed, Diversity, Plateau
 from selfplay.stopping.table import AlarmOptions, DiversityOptions, PlateauOptions
 from tests.selfplay.small_runs import SMALL, digest, play_out, small

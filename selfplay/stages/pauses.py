@@ -1,16 +1,20 @@
-"""Whose server is down does not decide: what it left unanswered pauses the run.
+"""What pauses a run: a judge's server that is down, and evolution of which too little is admitted.
 
 Where verdicts are missing because nobody answered, going on would draw a conclusion from that: a
 candidate would be refused, anchors would be few, the creator would have nothing to compare. Replies
 that cannot be read are another matter: they say something of the judge, or of its rubric.
+
+An evolution that brings no child raises an alarm; one of which too much is turned down pauses the
+run where that was asked for.
 """
 
 from __future__ import annotations
 
+from creator.turned_down import commonest
 from meta.judging.asking import UNANSWERED
 from selfplay.core.errors import PausedError
-from selfplay.core.types import Group
-from selfplay.ledger import Ledger
+from selfplay.core.types import Composition, Group
+from selfplay.ledger import AlarmEntry, Ledger
 from selfplay.stages.statistics import commonest_reason
 
 
@@ -43,4 +47,33 @@ def refuse_silence(ledger: Ledger, t: int, label: str, max_missing: float) -> No
             f"model did not reply, more than max_missing={max_missing:.0%}; most often: "
             f"{commonest_reason(groups)}. Everything else is kept: {remedy(groups)} or raise "
             "max_missing, then run the same command again"
+        )
+
+
+EVOLUTION = "evolution"
+"""The alarm's name among those of the monitors."""
+
+
+def evolution_alarms(t: int, composition: Composition) -> list[AlarmEntry]:
+    """An alarm where round t was to have children and has none."""
+    if not composition.barren:
+        return []
+    text = f"{EVOLUTION}: round {t} has originals alone; {composition.barren}"
+    return [AlarmEntry(t, EVOLUTION, "tell", text, 0.0, 0.0, 0.0, ())]
+
+
+def refuse_barren(t: int, composition: Composition, max_rejected: float) -> None:
+    """Pauses the run where too many attempts at children were turned down.
+
+    Raises:
+        PausedError: their share is above `max_rejected`.
+    """
+    rejected = len(composition.rejections)
+    tried = rejected + composition.metrics.get("evolved", 0.0)
+    if rejected > max_rejected * tried:
+        raise PausedError(
+            f"{rejected / tried:.0%} of round {t}'s attempts at children were turned down, more "
+            f"than max_rejected={max_rejected:.0%}; most often: {commonest(composition.rejections)}"
+            ". What the rewriter wrote is kept: raise max_rejected to go on, or start another run "
+            "with other creator.operators or creator.gates"
         )

@@ -3,18 +3,24 @@
 A version is a directory `policy/<version>` in Hugging Face layout with the optimiser's state and a
 hash over both, which stands in the ledger too. One that was damaged is noticed and an older one is
 used instead; the versions between are learned again from the ledger's groups.
+
+A learning stage that broke down leaves its batch behind, and a word on how to go on.
 """
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from shlex import quote
 from typing import Protocol
+
+from safetensors.torch import save_file
 
 from selfplay.config.settings import SaveConfig
 from selfplay.core.errors import LedgerError, ModelError
 from selfplay.core.places import writing
 from selfplay.ledger.entries import PolicyEntry
+from solver.learning.errors import NotFiniteError
 
 
 class Learner(Protocol):
@@ -103,3 +109,32 @@ class Policies:
                 f"({'; '.join(damage) or 'the folder is empty'}); put one back from a copy of the "
                 "run directory"
             )
+
+
+FAILED = "failed"
+"""Folder of a run directory: round-T.safetensors holds the tensors `PASS.NAME` of a batch."""
+
+
+def kept(error: NotFiniteError, directory: Path, t: int, policies: Policies) -> NotFiniteError:
+    """The error with the place of its batch, which is written there.
+
+    Args:
+        directory: of the run.
+        t: the round.
+
+    Raises:
+        ResourceError: the batch cannot be written.
+    """
+    path = directory / FAILED / f"round-{t}.safetensors"
+    with writing(path):
+        path.parent.mkdir(exist_ok=True)
+        save_file(error.batch, path)
+    newest = policies.path(policies.kept()[-1])
+    return NotFiniteError(
+        f"{error} The batch is in {path}. Round {t}'s responses and verdicts are kept: "
+        f"`selfplay run {quote(str(directory))}` tries its learning stage again from {newest}. "
+        "Other options make another experiment: start it from there with `selfplay run "
+        f"<configuration> {quote(f'model={newest}')} solver.learning_rate=<lower> "
+        "--out <another directory>`.",
+        error.batch,
+    )
