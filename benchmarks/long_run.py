@@ -32,9 +32,9 @@ from selfplay.core.types import Group, Prompt, Response, Sampling
 from selfplay.events import StageDone
 from selfplay.game import Game
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
 from selfplay.process.heartbeat import Heartbeat
-from selfplay.run import play
 from selfplay.stages.tasks import task_judges
 from selfplay.stopping.clock import Clock
 

@@ -12,7 +12,7 @@ from benchmarks.runner import Measurement
 from selfplay.build import open_game
 from selfplay.config import load_config
 from selfplay.ledger import Ledger
-from selfplay.run import play
+from selfplay.loop import play
 
 ROUNDS = 12
 WARM_UP = 2

@@ -10,7 +10,7 @@ from benchmarks.runner import Measurement
 from selfplay.analysis.status import standing
 from selfplay.build import open_game
 from selfplay.config import load_config
-from selfplay.run import play
+from selfplay.loop import play
 
 
 def measure() -> Measurement:

@@ -167,7 +167,7 @@ def _settle(out: Path) -> int:
 def _catch_up(before: Loaded[Any], out: Path, t: int) -> None:
     """Learns again what the parent learned, as it did, and saves the policy of round `t`."""
     from selfplay.build import open_game
-    from selfplay.run import catch_up
+    from selfplay.loop import catch_up
 
     with open_game(before, out) as game:
         for _ in catch_up(game):

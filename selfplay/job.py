@@ -14,12 +14,12 @@ from selfplay.config.settings import RunConfig
 from selfplay.config.sources import plan
 from selfplay.core.notices import heard_by, waiting
 from selfplay.events import Event, Listening, Place, Progress, Watcher
+from selfplay.loop import play
 from selfplay.paths import LEDGER
 from selfplay.process.environment import changes, environment
 from selfplay.process.heartbeat import Heartbeat
 from selfplay.process.notes import dealt_notes, loss_notes, run_notes
 from selfplay.process.signals import Interruption, LeavingError
-from selfplay.run import play
 from selfplay.tracking.trackers import Tracked
 
 

@@ -105,8 +105,8 @@ def test_the_core_imports_nothing_above_itself() -> None:
 
 FLOORS = (
     *("core", "paths", "events", "data", "ledger", "drafts", "tiny", "stopping", "tracking"),
-    *("config", "process", "stages", "review", "game", "build", "run", "analysis", "job", "fork"),
-    *("offline", "report", "export", "ablation", "reference", "cli", "__main__"),
+    *("config", "process", "stages", "review", "game", "build", "loop", "analysis", "job", "fork"),
+    *("offline", "report", "exports", "ablation", "reference", "cli", "__main__"),
 )
 """The folders and modules of `selfplay/`, from the ground up."""
 

@@ -14,7 +14,7 @@ from selfplay.cli.output import say
 from selfplay.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from selfplay.export import Exported, ExportOptions
+    from selfplay.exports import Exported, ExportOptions
 
 LINES = 20
 """About how many lines of progress there are in a step."""
@@ -115,8 +115,8 @@ def export(
     write the reward model in transformers' layout.
     """
     from selfplay.core.components import chosen
-    from selfplay.export import Cleaning, ExportOptions, Filters
-    from selfplay.export import Top as TopOptions
+    from selfplay.exports import Cleaning, ExportOptions, Filters
+    from selfplay.exports import Top as TopOptions
     from solver.examples.table import PAIRINGS
 
     ranges: dict[str, Any] = {"difficulty": difficulty, "score": score, "value": value}
@@ -180,7 +180,7 @@ def parse_range(name: str, given: str | None) -> tuple[float | None, float | Non
 
 def _carried_out(directory: Path, path: Path, options: ExportOptions) -> Exported:
     """Exports, and says how far it has come."""
-    from selfplay.export import exporting
+    from selfplay.exports import exporting
 
     steps, told = exporting(directory, path, options), ("", -1)
     while True:

@@ -1,4 +1,4 @@
-"""Reading a run without playing it: its database, a prompt by part of its id, responses as texts."""
+"""Reading a run without playing it: the database, prompts by part of an id, responses as texts."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from selfplay.cli.main import app
 from selfplay.config import Loaded, load_config, shipped_configs
 from selfplay.config.settings import RunConfig
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
-from selfplay.run import play
 from tests.model_server import serving
 from tests.selfplay.coached_runs import coached, make_writer, own
 from tests.selfplay.small_runs import small

@@ -22,8 +22,8 @@ from selfplay.build import open_game
 from selfplay.cli.main import app
 from selfplay.config import load_config
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
-from selfplay.run import play
 from tests.goldens.made import HERE, LOOPHOLE, LORA
 from tests.model_server import serving
 from tests.selfplay.small_runs import small

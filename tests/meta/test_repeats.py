@@ -18,7 +18,7 @@ from selfplay.build import open_game
 from selfplay.config import load_values
 from selfplay.core.components import NoOptions
 from selfplay.core.types import JUDGEMENT, Group, Prompt, Response, Verdict, user
-from selfplay.run import play
+from selfplay.loop import play
 from selfplay.stages.labels import TRAIN
 from tests.selfplay.small_runs import small
 

@@ -17,7 +17,7 @@ from selfplay.config import Loaded, load_config
 from selfplay.config.settings import RunConfig
 from selfplay.core.components import NoOptions
 from selfplay.core.types import Group, Prompt, Verdict, user
-from selfplay.run import play
+from selfplay.loop import play
 
 SPECIAL = ("<pad>", "<eos>", "<unk>", "<reply>")
 WORDS = (

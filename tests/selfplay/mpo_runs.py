@@ -15,7 +15,7 @@ from selfplay.build import open_game
 from selfplay.config import Loaded, load_config
 from selfplay.config.settings import RunConfig
 from selfplay.events import StageDone
-from selfplay.run import play
+from selfplay.loop import play
 from tests.meta.judged_groups import graded, response_in
 from tests.meta.reviewed import as_asked, quoted
 from tests.model_server import Answer, Served, completion

@@ -8,8 +8,8 @@ from selfplay.build import open_game
 from selfplay.config import Loaded, load_config
 from selfplay.config.settings import RunConfig
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
-from selfplay.run import play
 
 SMALL = (
     "rounds=4",

@@ -24,7 +24,7 @@ import json, os, random, signal, sys, time
 from pathlib import Path
 from selfplay.build import open_game
 from selfplay.config import load_config
-from selfplay.run import play
+from selfplay.loop import play
 
 out, kills, *overrides = sys.argv[1:]
 
@@ -138,7 +138,7 @@ from pathlib import Path
 from selfplay.build import open_game
 from selfplay.config import load_config
 from selfplay.core.errors import ResourceError
-from selfplay.run import play
+from selfplay.loop import play
 
 out, *overrides = sys.argv[1:]
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -25,9 +25,9 @@ from selfplay.core.seeding import Seed
 from selfplay.core.types import GENERATED, Lineage, Prompt, user
 from selfplay.events import Progress
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.paths import CREATOR, LEDGER
 from selfplay.process.signals import LeavingError
-from selfplay.run import play
 from tests.conftest import make_tiny_model
 from tests.model_server import Answer, Served, choice, completion, serving
 

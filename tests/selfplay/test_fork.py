@@ -18,8 +18,8 @@ from selfplay.config.sources import config_of_run
 from selfplay.core.errors import ConfigError, LedgerError
 from selfplay.fork import fork
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
-from selfplay.run import play
 from tests.selfplay.small_runs import digest, play_out, small
 
 ROUNDS = 6

@@ -15,8 +15,8 @@ from selfplay.config import Loaded, load_config
 from selfplay.config.settings import RunConfig
 from selfplay.core.errors import PausedError
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
-from selfplay.run import play
 from selfplay.stages.labels import TRAIN
 from tests.conftest import make_tiny_model
 from tests.meta.judged_groups import CLEAR, SHORT, graded, response_in

@@ -24,7 +24,7 @@ from selfplay.analysis.status import digest, standing
 from selfplay.cli.main import app
 from selfplay.config import load_config
 from selfplay.core.errors import DataError
-from selfplay.export import ExportOptions, export
+from selfplay.exports import ExportOptions, export
 from selfplay.fork import fork
 from selfplay.job import run
 from selfplay.ledger.families import Filter

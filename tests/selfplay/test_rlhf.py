@@ -20,9 +20,9 @@ from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Prompt, Sampling
 from selfplay.data.puzzles import PuzzleOptions, puzzle_prompts
 from selfplay.data.sources import gym_spaces
+from selfplay.loop import play
 from selfplay.offline.train import Trained, train
 from selfplay.paths import TINY
-from selfplay.run import play
 
 SPACES = gym_spaces(
     {

@@ -34,8 +34,8 @@ from selfplay.core.errors import ConfigError, LedgerError
 from selfplay.core.types import Lineage, Prompt, user
 from selfplay.game import Game, lesson
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
-from selfplay.run import play
 from selfplay.stages.evaluation import SAMPLED
 from solver.checkpoint import policy_digest
 from solver.learning.stage import Stage

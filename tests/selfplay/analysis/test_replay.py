@@ -33,8 +33,8 @@ from selfplay.config import load_config
 from selfplay.core.errors import ConfigError, LedgerError
 from selfplay.core.types import Group, Lineage, Prompt, Response, Verdict, user
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
-from selfplay.run import play
 from tests.selfplay.small_runs import play_out, small
 
 ROUNDS = 5

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from selfplay.analysis.lineage import statistics
-from selfplay.export import ExportOptions, Filters, export
+from selfplay.exports import ExportOptions, Filters, export
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.report.frontier import frontier

@@ -20,10 +20,10 @@ from selfplay.cli.main import app
 from selfplay.core.errors import PausedError
 from selfplay.events import Progress
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
 from selfplay.review.rubrics import rubric_history
 from selfplay.review.stage import PROPOSE
-from selfplay.run import play
 from selfplay.stages.labels import RESCORED, REVIEW, TRAIN
 from tests.meta.reviewed import quoted, step_of, text_of
 from tests.model_server import Answer, Served, serving
@@ -264,7 +264,7 @@ from pathlib import Path
 from selfplay.build import open_game
 from selfplay.core.errors import PausedError
 from selfplay.config import load_config
-from selfplay.run import play
+from selfplay.loop import play
 
 out, *overrides = sys.argv[1:]
 with open_game(load_config("loophole", overrides), Path(out)) as game:

@@ -17,9 +17,9 @@ from selfplay.config import Loaded, load_config
 from selfplay.config.settings import RunConfig
 from selfplay.game import Game
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
 from selfplay.review.rubrics import rubric_history, words_of
-from selfplay.run import play
 from selfplay.stages.labels import REVIEW, TRAIN
 from tests.meta.judged_groups import code_in
 from tests.meta.reviewed import quoted, step_of

@@ -17,9 +17,9 @@ from selfplay.build import open_game
 from selfplay.core.errors import PausedError
 from selfplay.core.types import Group
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
 from selfplay.review.rubrics import rubric_history
-from selfplay.run import play
 from selfplay.stages.labels import RESCORED, REVIEW, TRAIN
 from tests.meta.judged_groups import code_in, graded, response_in
 from tests.meta.reviewed import step_of, text_of

@@ -18,11 +18,11 @@ from selfplay.core.errors import ConfigError, PausedError
 from selfplay.core.types import Prompt, user
 from selfplay.events import Progress
 from selfplay.ledger import Ledger, ReviewEntry
+from selfplay.loop import play
 from selfplay.paths import LEDGER
 from selfplay.review.anchoring import read_anchors
 from selfplay.review.rubrics import freeze, rollback, rubric_history
 from selfplay.review.stage import SUSPECTS
-from selfplay.run import play
 from selfplay.stages.labels import ANCHORS, AUDIT, FRESH, RESCORED, last_judged
 
 SMALL = (

@@ -17,8 +17,8 @@ from selfplay.core.errors import ConfigError, LedgerError
 from selfplay.events import Event, Progress
 from selfplay.game import lesson
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
-from selfplay.run import play
 from selfplay.stages.rewriting import STAGE, WEIGHTS, request_labels
 from tests.selfplay.coached_runs import coached, make_writer, own, play_through
 

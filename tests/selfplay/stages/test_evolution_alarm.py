@@ -15,10 +15,10 @@ from selfplay.config.settings import RunConfig
 from selfplay.core.errors import ConfigError, PausedError
 from selfplay.core.types import Prompt, Rejection, user
 from selfplay.ledger import AlarmEntry, Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
 from selfplay.process.notes import dealt_notes
 from selfplay.review.rubrics import review_history
-from selfplay.run import play
 from selfplay.stages.pauses import EVOLUTION
 from selfplay.stages.tasks import refuse_unknown_tasks
 from tests.creator.test_creator import compose, config, group, puzzles

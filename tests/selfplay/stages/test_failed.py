@@ -15,8 +15,8 @@ from selfplay.config.settings import RunConfig
 from selfplay.core.errors import ConfigError
 from selfplay.events import Progress
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
-from selfplay.run import play
 from solver.learning.errors import NotFiniteError
 from tests.selfplay.small_runs import SMALL, digest, play_out, small
 

@@ -11,8 +11,8 @@ from selfplay.build import open_game
 from selfplay.core.types import GENERATED
 from selfplay.game import lesson
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
-from selfplay.run import play
 from selfplay.stages.labels import BASELINE, TRAIN
 from selfplay.stages.statistics import is_mixed
 from tests.selfplay.small_runs import digest, play_out, small

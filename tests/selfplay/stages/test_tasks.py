@@ -13,8 +13,8 @@ from selfplay.config import load_config
 from selfplay.core.errors import DataError
 from selfplay.events import Progress
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
-from selfplay.run import play
 from selfplay.stages.labels import BASELINE, TRAIN
 from selfplay.stages.tasks import samples_of, solver_config, task_judges
 from tests.selfplay.small_runs import digest, play_out, small

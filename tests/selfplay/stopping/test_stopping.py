@@ -21,8 +21,8 @@ from selfplay.core.models.metering import Spent
 from selfplay.core.types import Prompt, user
 from selfplay.events import StageDone
 from selfplay.ledger import AlarmEntry, EndingEntry, Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
-from selfplay.run import play
 from selfplay.stopping.clock import WALL
 from selfplay.stopping.concluding import overspent, spent_hours, spent_money
 from selfplay.stopping.conditions import Alarmed, Diversity, Plateau
@@ -262,7 +262,7 @@ import os, signal, sys
 from pathlib import Path
 from selfplay.build import open_game
 from selfplay.config import load_config
-from selfplay.run import play
+from selfplay.loop import play
 
 MOMENTS = [("conclude", 0), ("conclude", 1), ("learn", 1), None]
 out, *overrides = sys.argv[1:]

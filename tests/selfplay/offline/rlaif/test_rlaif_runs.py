@@ -17,9 +17,9 @@ from selfplay.cli.main import app
 from selfplay.config import load_config
 from selfplay.core.errors import PausedError
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.offline.train import train
 from selfplay.paths import LEDGER
-from selfplay.run import play
 from selfplay.stages.labels import TRAIN
 from tests.conftest import make_tiny_model
 

@@ -13,8 +13,8 @@ from selfplay.cli.main import app
 from selfplay.core.errors import DataError
 from selfplay.events import Progress
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
-from selfplay.run import play
 from selfplay.stages.win_rates.contests import LABEL, METRIC
 from tests.conftest import make_tiny_model
 from tests.selfplay.small_runs import digest, play_out, small

@@ -1,9 +1,9 @@
 """Exports: what a run has made, for the next tool; `selfplay export` is these calls."""
 
-from selfplay.export.job import Exported, export, exporting
-from selfplay.export.layouts import LAYOUTS
-from selfplay.export.options import Cleaning, ExportOptions, Filters, Top
-from selfplay.export.plan import Progress
+from selfplay.exports.job import Exported, export, exporting
+from selfplay.exports.layouts import LAYOUTS
+from selfplay.exports.options import Cleaning, ExportOptions, Filters, Top
+from selfplay.exports.plan import Progress
 
 __all__ = [
     "LAYOUTS",

@@ -116,7 +116,7 @@ class ExportOptions:
     format: Format = "auto"
     """`auto`: what the suffix says; JSON Lines in a directory."""
     layout: str = "selfplay"
-    """A name of `selfplay.export.layouts.LAYOUTS`."""
+    """A name of `selfplay.exports.layouts.LAYOUTS`."""
     filters: Filters = field(default_factory=Filters)
     cleaning: Cleaning = field(default_factory=Cleaning)
     top: Top = field(default_factory=Top)

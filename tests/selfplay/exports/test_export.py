@@ -17,7 +17,7 @@ from selfplay.core.types import Composition, Prompt
 from selfplay.data.exported import FAMILY
 from selfplay.data.prompts import PromptFileOptions, read_prompts
 from selfplay.data.recorded import read_recorded
-from selfplay.export import LAYOUTS, Cleaning, ExportOptions, Filters, Top, export
+from selfplay.exports import LAYOUTS, Cleaning, ExportOptions, Filters, Top, export
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from solver.examples.table import PAIRINGS
@@ -387,7 +387,7 @@ def test_an_export_that_fails_leaves_what_was_there(
     def broken(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("selfplay.export.job.write_card", broken)
+    monkeypatch.setattr("selfplay.exports.job.write_card", broken)
     with pytest.raises(Exception, match="No space left"):
         export(run, place, ExportOptions(force=True, filters=Filters(tasks=("talk",))))
     assert (place / "train.jsonl").read_bytes() == before

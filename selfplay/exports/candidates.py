@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfplay.analysis.successes import least_rewards
-from selfplay.export.options import Filters, Range
+from selfplay.exports.options import Filters, Range
 from selfplay.ledger.database import Database
 
 _ROW = np.dtype(

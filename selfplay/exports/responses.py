@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Comparison, Group
-from selfplay.export.items import Asked, Facts, Item
-from selfplay.export.options import ExportOptions
+from selfplay.exports.items import Asked, Facts, Item
+from selfplay.exports.options import ExportOptions
 from selfplay.ledger import groups as groups_
 from selfplay.ledger.database import Database
 from selfplay.ledger.groups import Decode

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfplay.core.words import words
-from selfplay.export.candidates import Candidates
+from selfplay.exports.candidates import Candidates
 
 BANDS = 5
 """Of difficulty, that cells tell apart."""

@@ -1,7 +1,7 @@
 """Layouts as data: for each tool and kind of rows, which column is filled from what.
 
 A column's name may have dots, which make objects (`reward_model.ground_truth`); what fills it is a
-name of `selfplay.export.columns.SOURCES`, or a constant after `=`. A layout of one's own is one
+name of `selfplay.exports.columns.SOURCES`, or a constant after `=`. A layout of one's own is one
 more entry. What the tools read, as of the releases named here, was taken from their documentation
 and sources and is checked by their own readers in tests where these are installed:
 
@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from selfplay.core.errors import ConfigError, nearest
-from selfplay.export.columns import SOURCES
-from selfplay.export.items import PROVENANCE, Item
+from selfplay.exports.columns import SOURCES
+from selfplay.exports.items import PROVENANCE, Item
 
 _TAGS = {
     "role_tag": "role",

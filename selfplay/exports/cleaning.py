@@ -24,8 +24,8 @@ from creator.gating.words import asked_text
 from creator.tables.gates import ContaminationOptions, NearDuplicateOptions, NoveltyOptions
 from selfplay.core.types import Prompt
 from selfplay.data.prompts import PromptFileOptions, read_prompts
-from selfplay.export.candidates import Candidates
-from selfplay.export.options import Cleaning
+from selfplay.exports.candidates import Candidates
+from selfplay.exports.options import Cleaning
 from selfplay.ledger import pool
 from selfplay.ledger.database import Database
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from selfplay.core.errors import DataError
-from selfplay.export.options import ExportOptions
+from selfplay.exports.options import ExportOptions
 from selfplay.paths import POLICY
 from selfplay.review.rubrics import rubric_history
 

@@ -17,10 +17,10 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from selfplay.export.layouts import Layout
-from selfplay.export.options import ExportOptions
-from selfplay.export.plan import Plan
-from selfplay.export.plots import bars, lines
+from selfplay.exports.layouts import Layout
+from selfplay.exports.options import ExportOptions
+from selfplay.exports.plan import Plan
+from selfplay.exports.plots import bars, lines
 from selfplay.ledger import journal
 from selfplay.ledger.database import Database
 from selfplay.stages.evaluation import GREEDY, SAMPLED

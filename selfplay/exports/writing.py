@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from selfplay.export.columns import SOURCES, arrow_type
-from selfplay.export.layouts import Layout
+from selfplay.exports.columns import SOURCES, arrow_type
+from selfplay.exports.layouts import Layout
 
 _BATCH = 1024
 """Rows of a Parquet row group that are in memory at once."""

@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfplay.export.candidates import _ROW, Candidates
-from selfplay.export.choosing import BANDS, best, by_cells, by_distance, hashed_words
-from selfplay.export.families import smallest_kin, validation_mask
+from selfplay.exports.candidates import _ROW, Candidates
+from selfplay.exports.choosing import BANDS, best, by_cells, by_distance, hashed_words
+from selfplay.exports.families import smallest_kin, validation_mask
 
 Edge = tuple[int, int]
 NODES = st.integers(0, 2**64 - 1)

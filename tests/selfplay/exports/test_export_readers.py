@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from selfplay.export import ExportOptions, export
+from selfplay.exports import ExportOptions, export
 from tests.selfplay.export_runs import ASKED, POEM, TALK, write_run
 
 Row = dict[str, Any]

@@ -1,6 +1,6 @@
 """What a layout's columns can be filled from: each source has a name, a type and a function.
 
-A layout (`selfplay.export.layouts`) maps the names of its columns to names of this table, so it is
+A layout (`selfplay.exports.layouts`) maps the names of its columns to names of this table, so it is
 data; types are fixed, so a column has the same type in every file, however its values fall.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from selfplay.export import items
-from selfplay.export.items import Item
+from selfplay.exports import items
+from selfplay.exports.items import Item
 
 
 @dataclass(frozen=True)

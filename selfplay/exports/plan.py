@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfplay.core.errors import DataError
-from selfplay.export.candidates import Candidates, candidates
-from selfplay.export.choosing import best, by_cells, by_distance, hashed_words
-from selfplay.export.cleaning import Cleaned, cleaning
-from selfplay.export.families import families, validation_mask
-from selfplay.export.items import Facts
-from selfplay.export.options import ExportOptions, Top
+from selfplay.exports.candidates import Candidates, candidates
+from selfplay.exports.choosing import best, by_cells, by_distance, hashed_words
+from selfplay.exports.cleaning import Cleaned, cleaning
+from selfplay.exports.families import families, validation_mask
+from selfplay.exports.items import Facts
+from selfplay.exports.options import ExportOptions, Top
 from selfplay.ledger import pool
 from selfplay.ledger.database import Database
 

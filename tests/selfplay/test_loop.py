@@ -13,9 +13,9 @@ from selfplay.config import load_config
 from selfplay.config.sources import config_of_run
 from selfplay.core.errors import ConfigError, DataError, LedgerError, ResourceError
 from selfplay.ledger import Ledger
+from selfplay.loop import play
 from selfplay.paths import LEDGER
 from selfplay.process.environment import changes
-from selfplay.run import play
 from tests.selfplay.small_runs import digest, play_out, small
 
 KEPT = ("save.every=1", "save.keep_last=3")

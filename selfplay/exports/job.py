@@ -16,14 +16,14 @@ from typing import Any
 
 from selfplay.core.errors import ConfigError, DataError
 from selfplay.drafts import check_free, whole
-from selfplay.export.card import write_card
-from selfplay.export.items import Item
-from selfplay.export.layouts import Layout, layout_of, row
-from selfplay.export.options import ExportOptions
-from selfplay.export.parts import PARTS
-from selfplay.export.plan import TRAIN, VALIDATION, Plan, Progress, planning
-from selfplay.export.responses import response_items, rounds_with_groups
-from selfplay.export.writing import WRITERS, Rows, to_datasets
+from selfplay.exports.card import write_card
+from selfplay.exports.items import Item
+from selfplay.exports.layouts import Layout, layout_of, row
+from selfplay.exports.options import ExportOptions
+from selfplay.exports.parts import PARTS
+from selfplay.exports.plan import TRAIN, VALIDATION, Plan, Progress, planning
+from selfplay.exports.responses import response_items, rounds_with_groups
+from selfplay.exports.writing import WRITERS, Rows, to_datasets
 from selfplay.ledger import pool
 from selfplay.ledger.database import Database
 from selfplay.ledger.reading import decoder, reading
