@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.runner import HERE, Cell, Measurement
-from creator.gating.contamination import CLOSE, Contamination
-from creator.tables.gates import ContaminationOptions
+from creator.gates.contamination import CLOSE, Contamination
+from creator.gates.table import ContaminationOptions
 from selfplay.core.embedding import Embedder
 from selfplay.core.types import Prompt, user
 

@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 from benchmarks.runner import HERE, Cell, Measurement
 from creator.estimators.evidence import Estimator, Evidence
 from creator.estimators.moments import FloatArray, means
+from creator.estimators.table import ESTIMATORS
 from creator.samplers.candidates import Candidates, filled
+from creator.samplers.table import SAMPLERS
 from creator.samplers.weighted import by_score
-from creator.tables import estimators, samplers
 from selfplay.ablation import interval
 from selfplay.core.components import chosen
 from selfplay.core.seeding import Seed
 from selfplay.data.recorded import read_recorded, to_group
 
 GSM8K = HERE.parents[1] / "shared" / "data" / "gsm8k" / "example_model_solutions.jsonl"
-ESTIMATORS = ("regret_gap", "variance", "learnability", "corrected_gap", "corrected_variance")
+STUDIED = ("regret_gap", "variance", "learnability", "corrected_gap", "corrected_variance")
 SIGMAS = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Standard deviation of one judgement on an ambiguous prompt, in units of right less wrong."""
 CLEAR_SIGMA = 0.1
@@ -60,7 +61,7 @@ def measure() -> Measurement:
             "When the judge is noisy and grades some prompts ambiguously, which estimates go on "
             "choosing the prompts whose responses differ?"
         ),
-        rows=[row(true_PG, sigma, name) for sigma in SIGMAS for name in ESTIMATORS],
+        rows=[row(true_PG, sigma, name) for sigma in SIGMAS for name in STUDIED],
         notes=(
             f"{source}: {len(true_PG):,} prompts; the responses of {equal} "
             f"({equal / len(true_PG):.0%}) are all right or all wrong. Every response is judged "
@@ -95,7 +96,7 @@ def synthetic(prompts: int = 1_200, responses: int = 8) -> tuple[str, FloatArray
 
 def row(true_PG: FloatArray, sigma: float, name: str) -> dict[str, Cell]:
     """One estimator under one noise."""
-    estimator: Estimator = chosen(name, estimators.ROWS).build()
+    estimator: Estimator = chosen(name, ESTIMATORS).build()
     found = [outcome(true_PG, sigma, estimator, Seed(i, ("judge_noise",))) for i in range(DRAWS)]
 
     def shown(value: Callable[[Outcome], float]) -> str:
@@ -120,9 +121,7 @@ def outcome(true_PG: FloatArray, sigma: float, estimator: Estimator, seed: Seed)
     clean_P = values(estimator, judged(true_PG, np.zeros(len(true_PG)), REPEATS, rng))
     equal_P = all_equal(true_PG)
     picks = {
-        name: chosen(name, samplers.ROWS).build()(
-            Candidates(noisy_P), CHOSEN, seed.at(name).numpy()
-        )
+        name: chosen(name, SAMPLERS).build()(Candidates(noisy_P), CHOSEN, seed.at(name).numpy())
         for name in ("greedy", "proportional")
     }
     return Outcome(

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.runner import Cell, Measurement
-from creator.gates import Gate
-from creator.gating.near_duplicate import NearDuplicate
-from creator.gating.novelty import Novelty
-from creator.tables.gates import NearDuplicateOptions, NoveltyOptions
+from creator.gates.admission import Gate
+from creator.gates.near_duplicate import NearDuplicate
+from creator.gates.novelty import Novelty
+from creator.gates.table import NearDuplicateOptions, NoveltyOptions
 from selfplay.core.types import Prompt, user
 
 SIZES = (10_000, 100_000)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.runner import Cell, Measurement
-from creator.memory import Memory
+from creator.pool.memory import Memory
 from selfplay.build import dealt_material
 from selfplay.config import load_config
 from selfplay.config.settings import RunConfig

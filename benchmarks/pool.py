@@ -16,16 +16,18 @@ from scipy.stats import chi2
 
 from benchmarks.runner import Cell, Measurement
 from creator.estimators.evidence import Evidence
-from creator.pool import Pool
-from creator.pool_records import UNSEEN, Snapshot
-from creator.retention.dropping import dropped
+from creator.estimators.table import ESTIMATORS
+from creator.pool import table as retention
+from creator.pool.dropping import dropped
+from creator.pool.file import UNSEEN, Snapshot
+from creator.pool.pool import Pool
 from creator.samplers.candidates import Candidates, filled
-from creator.tables import estimators, retention, samplers
+from creator.samplers.table import SAMPLERS
 from selfplay.core.components import chosen
 from selfplay.core.types import Now
 
 SIZES = tuple(10**power for power in range(3, 8))
-SAMPLERS = ("proportional", "rank", "plr", "softmax", "greedy", "thompson", "stratified")
+DRAWN_BY = ("proportional", "rank", "plr", "softmax", "greedy", "thompson", "stratified")
 DRAWS, RESPONSES, TASKS = 256, 8, 8
 EXACT = 10**4
 """The largest pool whose distribution is checked, since each single draw looks at all of it."""
@@ -76,7 +78,7 @@ def rows_of(size: int) -> list[dict[str, Cell]]:
     pool = Pool.restored(snapshot)
     opened = time.perf_counter() - began
     del snapshot
-    rows = [row_of(name, pool, opened, rng) for name in SAMPLERS]
+    rows = [row_of(name, pool, opened, rng) for name in DRAWN_BY]
     return rows + [replacement_row(name, pool, rng) for name in retention.REPLACEMENTS]
 
 
@@ -108,7 +110,7 @@ def make_snapshot(size: int, rng: np.random.Generator) -> Snapshot:
 
 def row_of(name: str, pool: Pool, opened: float, rng: np.random.Generator) -> dict[str, Cell]:
     """Draws and updates by one sampler, against NumPy's own draw."""
-    sampler = chosen(name, samplers.ROWS).build()
+    sampler = chosen(name, SAMPLERS).build()
     ours: list[Times] = []
     numpys: list[Times] = []
     for t in range(1 + (REPEATS if len(pool) <= 10**6 else FEW_REPEATS)):
@@ -205,7 +207,7 @@ def play(pool: Pool, sampler: Any, now: Now, rng: np.random.Generator) -> None:
     rows = pool.draw(sampler, DRAWS, now, rng)
     rewards_PG = (rng.random((len(rows), RESPONSES)) < 0.5).astype(np.float64)
     evidence = Evidence(rewards_PG, now.round, state=pool.state(rows, now))
-    estimator = chosen("learnability", estimators.ROWS).build()
+    estimator = chosen("learnability", ESTIMATORS).build()
     pool.update(rows, estimator(evidence, rng), now)
 
 

@@ -20,9 +20,9 @@ from typing import TypeAlias
 import numpy as np
 
 from creator.estimators.evidence import Estimator, evidence_of
-from creator.measured import by_judging
-from creator.rewriting.instruction import TAGS, shown_text
-from creator.rewriting.reply import read_reply
+from creator.operators.instruction import TAGS, shown_text
+from creator.operators.reply import read_reply
+from creator.pool.measured import by_judging
 from selfplay.core.components import Choice
 from selfplay.core.types import Chat, Group, Prompt, Verdict
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from creator.tables import choosers, estimators, gates, retention, rewriting, samplers
-from creator.tables.replay import ReplayOptions
-from creator.tables.retention import PoolOptions
-from creator.tables.training import TRAINABLE, TrainingOptions
+from creator.bandits.table import CHOOSERS
+from creator.estimators.table import ESTIMATORS
+from creator.gates.table import GATES
+from creator.operators.table import OPERATORS, REWRITING
+from creator.pool.table import PoolOptions
+from creator.replay import ReplayOptions
+from creator.samplers.table import SAMPLERS
+from creator.training import TRAINABLE, TrainingOptions
 from selfplay.core.components import (
     Choice,
-    NoOptions,
-    Row,
-    Table,
     component,
     components,
     model_place,
@@ -21,92 +22,6 @@ from selfplay.core.components import (
 from selfplay.core.errors import ConfigError, require
 from selfplay.core.models.table import MODELS
 from selfplay.core.types import MOST_SAMPLES
-
-
-@dataclass(frozen=True)
-class OperatorOptions:
-    """Options that every evolution operator has."""
-
-    weight: float = 1.0
-    """How often it is chosen, relative to the others."""
-
-
-@dataclass(frozen=True)
-class EditOptions(OperatorOptions):
-    """How far a puzzle moves along its difficulty attributes."""
-
-    up: int = 0
-    """Attributes that go one level up."""
-    down: int = 0
-    """Others that go one level down."""
-
-    def check(self, where: str) -> None:
-        """Refuses impossible values.
-
-        Raises:
-            ConfigError: a number below 0.
-        """
-        for name in ("up", "down"):
-            require(getattr(self, name) >= 0, f"{where}.{name}", "0 or more", getattr(self, name))
-
-
-@dataclass(frozen=True)
-class HarderOptions(EditOptions):
-    """As `EditOptions`."""
-
-    up: int = 1
-
-
-@dataclass(frozen=True)
-class EasierOptions(EditOptions):
-    """As `EditOptions`."""
-
-    down: int = 1
-
-
-@dataclass(frozen=True)
-class SidewaysOptions(EditOptions):
-    """As `EditOptions`."""
-
-    up: int = 1
-    down: int = 1
-
-
-@dataclass(frozen=True)
-class LengthOptions:
-    """Bounds on a prompt's length in tokens of the solver, its chat template included."""
-
-    min_tokens: int = 1
-    """Fewest."""
-    max_tokens: int | None = None
-    """None: whatever leaves room for an answer in the model's context."""
-
-
-ESTIMATORS: Table = estimators.ROWS
-SAMPLERS: Table = samplers.ROWS
-
-OPERATORS: Table = {
-    "harder": Row("creator.operators:CurriculumEdit", HarderOptions, "one attribute a level up"),
-    "easier": Row("creator.operators:CurriculumEdit", EasierOptions, "one attribute a level down"),
-    "sideways": Row(
-        "creator.operators:CurriculumEdit", SidewaysOptions, "one attribute up, another down"
-    ),
-    "fresh": Row(
-        "creator.operators:CurriculumEdit", EditOptions, "a new item with the parent's levels"
-    ),
-    "repeat": Row("creator.operators:Repeat", OperatorOptions, "the parent itself, asked again"),
-    **rewriting.ROWS,
-    **rewriting.WORD_PROBLEMS,
-}
-
-GATES: Table = {
-    "duplicate": Row("creator.gates:Duplicate", NoOptions, "no prompt that the run knows already"),
-    "length": Row("creator.gates:Length", LengthOptions, "within bounds of tokens"),
-    **gates.ROWS,
-}
-REWRITERS: Table = MODELS
-CHOOSERS: Table = choosers.ROWS
-REPLACEMENTS: Table = retention.REPLACEMENTS
 
 
 @dataclass(frozen=True)
@@ -134,7 +49,7 @@ class CreatorConfig:
     """How a parent becomes a child; one of them is drawn for each child."""
     chooser: Any = component("fixed", CHOOSERS)
     """How an operator is chosen for a parent: by the weights alone, or by what each has brought."""
-    rewriter: Any = component("policy", REWRITERS)
+    rewriter: Any = component("policy", MODELS)
     """The model that the operators that rewrite ask."""
     training: TrainingOptions = field(default_factory=TrainingOptions)
     """Whether that model learns, from what its children are worth."""
@@ -221,7 +136,7 @@ class CreatorConfig:
                 f"({' or '.join(TRAINABLE)}), found '{self.rewriter.name}', whose weights another "
                 f"program holds. Choose one of those, or set {where}.training.enabled=false"
             )
-        known = OPERATORS.keys() - rewriting.ROWS.keys()
+        known = OPERATORS.keys() - REWRITING.keys()
         if all(operator.name in known for operator in self.operators):
             raise ConfigError(
                 f"{where}.training: expected an operator that asks the rewriter, such as deepen or "

@@ -12,23 +12,23 @@ from typing import Protocol
 
 import numpy as np
 
-from creator import memory, yields
-from creator.choosers.chooser import Arms, Chooser, arms_of
-from creator.cohorts import Cohorts
+from creator.bandits import yields
+from creator.bandits.chooser import Arms, Chooser, arms_of
+from creator.bandits.yields import Cohorts, Judged, Yields, operator_metrics
 from creator.config import CreatorConfig, weight_of
+from creator.context import CreatorContext, RoundServices
 from creator.difficulty import mean_difficulty
-from creator.gates import Gate, Heldout, admit
-from creator.measured import Measured
-from creator.memory import Eligible, History, Memory
-from creator.operators import Child, Operator
-from creator.pool_index import numbers
+from creator.gates.admission import Gate, Heldout, admit
+from creator.operators.puzzles import Child, Operator
+from creator.pool import memory
+from creator.pool.archive import LazyPrompts
+from creator.pool.measured import Measured
+from creator.pool.memory import Eligible, History, Memory
+from creator.pool.pool import numbers
 from creator.samplers.candidates import Sampler
 from creator.samplers.replay import replays
 from creator.scales import on_one_scale
-from creator.shelf import Shelf
-from creator.surroundings import Surroundings, Turn
 from creator.turned_down import why_barren
-from creator.yields import Judged, Yields, operator_metrics
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Composition, Group, Now, Prompt, Rejection
 
@@ -87,7 +87,7 @@ class Birth:
     """Whether the operator gave back the parent itself, which was admitted long ago."""
 
 
-class Past(memory.Archive, yields.Archive, Protocol):
+class Past(memory.PoolHistory, yields.OperatorHistory, Protocol):
     """What is asked of the run's ledger."""
 
 
@@ -98,7 +98,7 @@ class Creator:
         self,
         config: CreatorConfig,
         archive: Past,
-        surroundings: Surroundings,
+        surroundings: CreatorContext,
         history: History,
         judged: Judged,
         seed: Seed,
@@ -145,8 +145,8 @@ class Creator:
         self,
         now: Now,
         previous: Sequence[Group],
-        originals: Shelf,
-        turn: Turn,
+        originals: LazyPrompts,
+        turn: RoundServices,
         seed: Seed,
     ) -> Composition:
         """The next round's prompts, from the last round's judged groups and the originals.
@@ -177,9 +177,9 @@ class Creator:
         self,
         now: Now,
         groups: Sequence[Group],
-        originals: Shelf,
+        originals: LazyPrompts,
         count: int,
-        turn: Turn,
+        turn: RoundServices,
         seed: Seed,
     ) -> Drawn:
         """Up to `count` further prompts for a round in which `groups` were asked and judged.
@@ -208,7 +208,7 @@ class Creator:
     def _draw(
         self,
         eligible: Eligible,
-        originals: Shelf,
+        originals: LazyPrompts,
         count: int,
         now: Now,
         seed: Seed,
@@ -295,7 +295,7 @@ class Creator:
         ]
 
     def _fill(
-        self, originals: Shelf, count: int, taken: frozenset[str], seed: Seed
+        self, originals: LazyPrompts, count: int, taken: frozenset[str], seed: Seed
     ) -> list[Prompt]:
         """Up to `count` originals that are not taken, drawn uniformly without replacement."""
         others = np.flatnonzero(~np.isin(originals.ids[originals.rows], numbers(sorted(taken))))

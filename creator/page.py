@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from creator.config import ESTIMATORS, GATES, OPERATORS, REWRITERS, SAMPLERS
+from creator.estimators.table import ESTIMATORS
+from creator.gates.table import GATES
+from creator.operators.table import OPERATORS
+from creator.samplers.table import SAMPLERS
 from selfplay.core.components import Table
 from selfplay.core.documented import field_texts, options_table
+from selfplay.core.models.table import MODELS
 
 PAGE = Path(__file__).parents[1] / "docs" / "creator_parts.md"
 
@@ -43,7 +47,7 @@ PARTS: tuple[tuple[str, str, str, Table], ...] = (
         "Rewriters",
         "creator.rewriter",
         "The model that the operators that rewrite ask.",
-        REWRITERS,
+        MODELS,
     ),
     (
         "Gates",

@@ -15,12 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from creator.archive import Archive
+from creator.context import CreatorContext
 from creator.creator import Creator
 from creator.estimators.trial import check_usable
-from creator.pool_index import IdArray, numbers
-from creator.shelf import Shelf
-from creator.surroundings import Surroundings
+from creator.pool.archive import Archive, LazyPrompts
+from creator.pool.pool import IdArray, numbers
 from meta.clusters import fit_clusters
 from meta.meta import Meta, first_rubric
 from meta.rubric_set import RubricSet
@@ -296,7 +295,7 @@ def seat(
     if config.creator.compares_meanings and not ledger.stage_done(0, "deal"):
         embedder.embed([])  # a model that cannot be loaded is said now, not rounds later
     ledger.keep_scales(meta.scales)
-    surroundings = Surroundings(
+    surroundings = CreatorContext(
         archive=Archive(ledger),
         known=ledger.archived,
         heldout=frozenset(prompt.normalized for prompt in material.heldout),
@@ -352,7 +351,7 @@ def seat(
         clock=clock,
         concluding=Concluding(config, ledger, clock, embedder.embed),
         dealt=material.originals,
-        originals=Shelf.of(ledger, material.ids),
+        originals=LazyPrompts.of(ledger, material.ids),
         heldout=material.heldout,
         recorded=recorded,
     )

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from creator.coaching import lesson_of
+from creator.context import RoundServices
 from creator.creator import REPLAYED, Creator
-from creator.shelf import Shelf
-from creator.surroundings import Turn
+from creator.pool.archive import LazyPrompts
 from meta.meta import Meta
 from selfplay.config.settings import RunConfig
 from selfplay.core.errors import PausedError
@@ -77,7 +77,7 @@ class Game:
     concluding: Concluding
     dealt: Sequence[Prompt]
     """The originals, until the ledger has them."""
-    originals: Shelf
+    originals: LazyPrompts
     """The originals, from then on."""
     heldout: Sequence[Prompt]
     recorded: Sequence[Group]
@@ -154,7 +154,7 @@ def compose(game: Game, t: int) -> Iterator[Progress]:
     yield Progress(t, "compose", 1, 1)
 
 
-def turn_of(game: Game, now: Now, prefix: str, asked: list[Group]) -> Turn:
+def turn_of(game: Game, now: Now, prefix: str, asked: list[Group]) -> RoundServices:
     """What the creator may ask for in one composition; `asked` gets all that is answered."""
 
     def probe(name: str) -> Probe:
@@ -163,7 +163,7 @@ def turn_of(game: Game, now: Now, prefix: str, asked: list[Group]) -> Turn:
     rewriter = RecordedRewriter(
         game.rewriter, game.ledger, now, prefix, game.config.chunk, asked, game.listener
     )
-    return Turn(estimate=probe(ESTIMATE), probe=probe(GATE), rewriter=rewriter)
+    return RoundServices(estimate=probe(ESTIMATE), probe=probe(GATE), rewriter=rewriter)
 
 
 def attempt(game: Game, t: int) -> Iterator[Progress]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from creator.estimators.evidence import Estimated, Estimator, Evidence, estimated, required
 from creator.estimators.moments import FloatArray, IntArray, centred, counts, means, ratio
-from creator.tables.estimators import BanditOptions
+from creator.estimators.table import BanditOptions
 
 
 def category_bandit(options: BanditOptions) -> Estimator:

@@ -15,7 +15,7 @@ import numpy as np
 
 from creator.estimators.evidence import Estimated, Estimator, Evidence, required
 from creator.estimators.moments import FloatArray, means
-from creator.tables.estimators import CostOptions
+from creator.estimators.table import CostOptions
 
 
 def per_token(options: CostOptions) -> Estimator:

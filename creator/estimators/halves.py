@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from creator.estimators.evidence import Estimated, Estimator, Evidence
-from creator.tables.estimators import HalvesOptions
+from creator.estimators.table import HalvesOptions
 
 
 def split_halves(options: HalvesOptions) -> Estimator:

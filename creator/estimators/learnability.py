@@ -15,7 +15,7 @@ import numpy as np
 
 from creator.estimators.evidence import Estimated, Estimator, Evidence, stateless
 from creator.estimators.moments import FloatArray, counts, means, variances
-from creator.tables.estimators import MixedOptions, SuccessOptions
+from creator.estimators.table import MixedOptions, SuccessOptions
 
 
 def learnability(options: SuccessOptions) -> Estimator:

@@ -17,7 +17,7 @@ import numpy as np
 from creator.estimators.evidence import Estimated, Estimator, Evidence, estimated
 from creator.estimators.learnability import tallies
 from creator.estimators.moments import FloatArray, Integers
-from creator.tables.estimators import PosteriorOptions
+from creator.estimators.table import PosteriorOptions
 
 
 def posterior(options: PosteriorOptions) -> Estimator:

@@ -25,7 +25,7 @@ import numpy as np
 
 from creator.estimators.evidence import Estimator, stateless
 from creator.estimators.moments import FloatArray, counts, highest, lowest, means, variances
-from creator.tables.estimators import (
+from creator.estimators.table import (
     InverseMeanOptions,
     InverseOptions,
     MeanOptions,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from creator.estimators.moments import FloatArray, Floats, Integers
-from creator.tables.estimators import TrustOptions
+from creator.estimators.table import TrustOptions
 
 BoolArray: TypeAlias = NDArray[np.bool_]
 

@@ -4,7 +4,7 @@
 
 Robust PLR trains on replays alone: with probability q, once the pool is warm, a round replays;
 otherwise it looks at new prompts, which are scored without a gradient. What a full pool lets go is
-said in `creator.retention`.
+said in `creator.pool.replacements`.
 
 Sources: Jiang et al., 2021, arXiv 2010.03934, section 3; Jiang et al., 2021, arXiv 2110.02439,
 algorithm 1. Left out: eviction that also weighs staleness.
@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from creator.estimators.evidence import required
+from creator.replay import ReplayOptions
 from creator.samplers.candidates import Candidates, Sampler, filled
 from creator.samplers.distributions import Mixture, Ranked, floored, successive
+from creator.samplers.table import PlrOptions
 from creator.samplers.weighted import by_score
-from creator.tables.replay import ReplayOptions
-from creator.tables.samplers import PlrOptions
 
 
 def plr(options: PlrOptions) -> Sampler:

@@ -15,8 +15,8 @@ from creator.estimators.evidence import required
 from creator.estimators.moments import FloatArray, Floats
 from creator.samplers.candidates import Candidates, filled
 from creator.samplers.distributions import Distribution, Mixture, Ranked, floored
+from creator.samplers.table import FloorOptions, PlrOptions, RankOptions, SoftmaxOptions
 from creator.samplers.weighted import by_score
-from creator.tables.samplers import FloorOptions, PlrOptions, RankOptions, SoftmaxOptions
 from selfplay.core.components import Choice, NoOptions
 
 Explicit: TypeAlias = Callable[[Any, Candidates], Distribution]

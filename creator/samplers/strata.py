@@ -19,7 +19,7 @@ from creator.estimators.evidence import required
 from creator.estimators.moments import FloatArray, Floats, IntArray, Integers, ratio
 from creator.samplers.candidates import Candidates, Sampler, filled
 from creator.samplers.draws import apportioned, descending
-from creator.tables.samplers import CategoriesOptions, QuotasOptions, StratifiedOptions
+from creator.samplers.table import CategoriesOptions, QuotasOptions, StratifiedOptions
 
 
 def stratified(options: StratifiedOptions) -> Sampler:

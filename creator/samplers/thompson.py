@@ -16,7 +16,7 @@ from creator.estimators.evidence import required
 from creator.estimators.posterior import kept
 from creator.samplers.candidates import Candidates, Sampler
 from creator.samplers.draws import highest
-from creator.tables.samplers import ThompsonOptions
+from creator.samplers.table import ThompsonOptions
 
 
 def thompson(options: ThompsonOptions) -> Sampler:

@@ -23,7 +23,7 @@ from creator.samplers.distributions import (
     successive,
 )
 from creator.samplers.draws import draw, highest
-from creator.tables.samplers import FloorOptions, RankOptions, SoftmaxOptions
+from creator.samplers.table import FloorOptions, RankOptions, SoftmaxOptions
 from selfplay.core.components import NoOptions
 
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from creator.config import CreatorConfig
 from creator.creator import REPLAYED
-from creator.memory import Eligible, History, Memory
-from creator.pool_index import texts
+from creator.pool.memory import Eligible, History, Memory
+from creator.pool.pool import texts
 from creator.samplers.candidates import Sampler
 from creator.samplers.shares import first_shares
 from selfplay.core.seeding import Seed

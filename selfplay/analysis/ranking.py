@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from creator.config import ESTIMATORS
 from creator.estimators.evidence import Estimator, Evidence, evidence_of
+from creator.estimators.table import ESTIMATORS
 from creator.estimators.trial import REWARDS, lacking
 from creator.scales import Scale, Scales, on_one_scale, unit
 from selfplay.core.components import find_row, load_attribute

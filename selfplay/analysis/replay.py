@@ -20,10 +20,10 @@ from typing import Any
 
 from creator.config import CreatorConfig
 from creator.creator import REPLAYED
+from creator.estimators.table import SuccessOptions
 from creator.estimators.trial import check_usable
-from creator.memory import History
+from creator.pool.memory import History
 from creator.scales import on_one_scale
-from creator.tables.estimators import SuccessOptions
 from selfplay.analysis.counterfactual import (
     Outcomes,
     Pick,

@@ -1,7 +1,7 @@
 """Leaves out what repeats: the creator's gates, asked about an export in place of children.
 
 Near-duplicates (MinHash and exact Jaccard), prompts of nearly the same meaning (embeddings) and
-copies of benchmarks (n-grams) are what `creator.gating` says they are; the archive that the gates
+copies of benchmarks (n-grams) are what `creator.gates` says they are; the archive that the gates
 compare with is what the export has taken so far. So of several alike the first one asked stays.
 """
 
@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from creator.gates import Gate, admit
-from creator.gating.contamination import Contamination
-from creator.gating.near_duplicate import NearDuplicate
-from creator.gating.novelty import Novelty
-from creator.gating.surroundings import Embeds
-from creator.gating.words import asked_text
-from creator.tables.gates import ContaminationOptions, NearDuplicateOptions, NoveltyOptions
+from creator.gates.admission import Gate, admit
+from creator.gates.contamination import Contamination
+from creator.gates.context import Embeds
+from creator.gates.near_duplicate import NearDuplicate
+from creator.gates.novelty import Novelty
+from creator.gates.table import ContaminationOptions, NearDuplicateOptions, NoveltyOptions
+from creator.gates.words import asked_text
 from selfplay.core.types import Prompt
 from selfplay.data.prompts import PromptFileOptions, read_prompts
 from selfplay.exports.candidates import Candidates

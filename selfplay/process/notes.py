@@ -59,7 +59,7 @@ def dealt_notes(originals: Sequence[Prompt], heldout: Sequence[Prompt]) -> list[
     tested = [prompt for prompt in heldout if prompt.puzzle is None]
     if not asked or not tested:
         return []
-    from creator.gating.contamination import near_copies  # NumPy
+    from creator.gates.contamination import near_copies  # NumPy
 
     copies = near_copies(asked, tested)
     if not copies:

@@ -31,7 +31,7 @@ from creator.coaching import (
     lesson_of,
     rewarded,
 )
-from creator.rewriting.rewriter import replies_of
+from creator.operators.rewriter import replies_of
 from selfplay.config.settings import RunConfig, SaveConfig
 from selfplay.core.components import Choice
 from selfplay.core.errors import LedgerError

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from creator.gating.words import figures
+from creator.gates.words import figures
 from selfplay.core.types import Group, Lineage, Prompt, Puzzle, Response, user
 
 GSM8K = Path(__file__).parents[3] / "shared" / "data" / "gsm8k"

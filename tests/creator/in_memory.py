@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-import creator.shelf
-from creator.archive import Archive
-from creator.pool_index import numbers
-from creator.surroundings import Surroundings, Turn
+from creator.context import CreatorContext, RoundServices
+from creator.pool.archive import Archive, LazyPrompts
+from creator.pool.pool import numbers
 from selfplay.core.embedding import Embedder
 from selfplay.core.models.scripted import ScriptedModel
 from selfplay.core.types import Estimate, Group, Prompt, Rejection
@@ -50,7 +49,7 @@ def refuses(*arguments: Any) -> Any:
     raise AssertionError("nothing may be asked")
 
 
-def surroundings(shelf: Shelf | None = None, **changes: Any) -> Surroundings:
+def surroundings(shelf: Shelf | None = None, **changes: Any) -> CreatorContext:
     shelf = shelf or Shelf()
     usual: dict[str, Any] = {
         "archive": Archive(shelf),
@@ -62,18 +61,18 @@ def surroundings(shelf: Shelf | None = None, **changes: Any) -> Surroundings:
         "read_texts": refuses,
         "final_answer": lambda text: text.strip() or None,
     }
-    return Surroundings(**(usual | changes))
+    return CreatorContext(**(usual | changes))
 
 
-def turn(**changes: Any) -> Turn:
+def turn(**changes: Any) -> RoundServices:
     usual = {"estimate": refuses, "probe": refuses, "rewriter": ScriptedModel(refuses)}
-    return Turn(**(usual | changes))
+    return RoundServices(**(usual | changes))
 
 
 def no_groups(t: int) -> list[Group]:
     return []
 
 
-def dealt(prompts: Sequence[Prompt]) -> creator.shelf.Shelf:
+def dealt(prompts: Sequence[Prompt]) -> LazyPrompts:
     """The prompts as originals that are drawn from."""
-    return creator.shelf.Shelf.of(Shelf(prompts), numbers([prompt.id for prompt in prompts]))
+    return LazyPrompts.of(Shelf(prompts), numbers([prompt.id for prompt in prompts]))

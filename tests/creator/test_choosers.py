@@ -5,23 +5,23 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import pytest
 
-from creator.choosers import chooser as choosers
-from creator.choosers.boltzmann import shares, values
-from creator.choosers.chooser import Arms, Chooser
-from creator.choosers.thompson import posterior
-from creator.cohorts import Cohort, Cohorts, Yield
-from creator.tables.choosers import ROWS, BoltzmannOptions, ThompsonOptions
+from creator.bandits import chooser as choosers
+from creator.bandits.boltzmann import shares, values
+from creator.bandits.chooser import Arms, Chooser
+from creator.bandits.table import CHOOSERS, BoltzmannOptions, ThompsonOptions
+from creator.bandits.thompson import posterior
+from creator.bandits.yields import Cohort, Cohorts, Yield
 from selfplay.core.components import chosen
 from selfplay.core.errors import ConfigError
 from selfplay.core.seeding import Seed
 
 NAMES = ("harder", "easier", "fresh")
-EVERY = pytest.mark.parametrize("name", sorted(ROWS))
+EVERY = pytest.mark.parametrize("name", sorted(CHOOSERS))
 BANDITS = pytest.mark.parametrize("name", ["thompson", "boltzmann"])
 
 
 def chooser(name: str) -> Chooser:
-    made: Chooser = chosen(name, ROWS).build()
+    made: Chooser = chosen(name, CHOOSERS).build()
     return made
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from creator.config import OPERATORS, CreatorConfig
+from creator.config import CreatorConfig
 from creator.creator import Creator
+from creator.operators.table import OPERATORS
 from selfplay.config import load_values
 from selfplay.core.components import Choice, NoOptions
 from selfplay.core.errors import ConfigError

@@ -23,7 +23,13 @@ from creator.estimators.moments import variance_between
 from creator.estimators.noise import chosen_gap
 from creator.estimators.posterior import kept
 from creator.estimators.staleness import discounted, due, trust
-from creator.tables.estimators import ROWS, CostOptions, HalvesOptions, MixedOptions, TrustOptions
+from creator.estimators.table import (
+    ESTIMATORS,
+    CostOptions,
+    HalvesOptions,
+    MixedOptions,
+    TrustOptions,
+)
 from selfplay.core.components import chosen, load_attribute
 from selfplay.core.errors import ConfigError
 from selfplay.core.types import Estimate, Group, Prompt, Response, Verdict, user
@@ -33,7 +39,7 @@ SPREADS = ("variance", "advantage_mean", "advantage_dueling", "regret_gap")
 
 
 def estimate(name: str, evidence: Evidence, seed: int = 0, **options: Any) -> Estimated:
-    row = ROWS[name]
+    row = ESTIMATORS[name]
     estimator = load_attribute(row.factory)(row.options(**options))
     return estimator(evidence, np.random.default_rng(seed))
 
@@ -169,7 +175,7 @@ def test_learnability_looks_at_outcomes_and_not_at_a_shaped_reward() -> None:
 def test_the_outcome_filter_keeps_another_metric_where_outcomes_are_mixed() -> None:
     rewards = np.array([[0.0, 0.4, nan], [0.0, 0.9, nan], [0.6, 0.9, 1.0], [0.7, nan, nan]])
     np.testing.assert_array_equal(values("mixed_outcomes", rewards), [0.0, 1.0, 0.0, nan])
-    of = chosen("regret_gap", ROWS)
+    of = chosen("regret_gap", ESTIMATORS)
     np.testing.assert_array_equal(values("mixed_outcomes", rewards, of=of), [0.0, 0.9, 0.0, nan])
 
 
@@ -367,10 +373,10 @@ def test_the_held_half_values_the_chosen_without_the_winners_curse() -> None:
 
 
 def test_wrappers_nest_and_keep_the_state_of_what_they_wrap() -> None:
-    inner = chosen("posterior", ROWS)
-    filtered = chosen("mixed_outcomes", ROWS, MixedOptions(of=inner))
-    costed = chosen("per_token", ROWS, CostOptions(of=filtered))
-    estimator = chosen("split_halves", ROWS, HalvesOptions(of=costed)).build()
+    inner = chosen("posterior", ESTIMATORS)
+    filtered = chosen("mixed_outcomes", ESTIMATORS, MixedOptions(of=inner))
+    costed = chosen("per_token", ESTIMATORS, CostOptions(of=filtered))
+    estimator = chosen("split_halves", ESTIMATORS, HalvesOptions(of=costed)).build()
     rewards = np.array([[0.0, 1.0, 0.0, 1.0]])
     made = estimator(Evidence(rewards, 3, tokens_PG=np.full((1, 4), 5)), np.random.default_rng(0))
     assert made.state.successes_P[0] == 2.0
@@ -378,7 +384,7 @@ def test_wrappers_nest_and_keep_the_state_of_what_they_wrap() -> None:
     assert made.values_P.shape == (1,)
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", ESTIMATORS)
 def test_every_row_estimates_without_changing_what_it_is_given(name: str) -> None:
     rng = np.random.default_rng(5)
     rewards = rng.random((6, 4))
@@ -404,7 +410,7 @@ def test_every_row_estimates_without_changing_what_it_is_given(name: str) -> Non
     np.testing.assert_array_equal(made.state.seen_P, [2, 4, 4, 4, 4, 4])
     np.testing.assert_array_equal(made.state.visits_P, [1, 2, 2, 2, 2, 2])
     np.testing.assert_array_equal(made.values_P, estimate(name, evidence).values_P)
-    assert ROWS[name].summary
+    assert ESTIMATORS[name].summary
 
 
 @pytest.mark.parametrize(
@@ -420,12 +426,12 @@ def test_every_row_estimates_without_changing_what_it_is_given(name: str) -> Non
 )
 def test_impossible_options_are_refused(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        ROWS[name].options(**options).check("creator.estimator")
+        ESTIMATORS[name].options(**options).check("creator.estimator")
 
 
 def test_the_tables_import_neither_numpy_nor_torch() -> None:
     script = (
-        "import sys, creator.tables.estimators, creator.tables.samplers\n"
+        "import sys, creator.estimators.table, creator.samplers.table\n"
         "assert not {'numpy', 'torch'} & set(sys.modules)"
     )
     root = Path(__file__).parents[2]

@@ -9,9 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from creator.config import ESTIMATORS, SAMPLERS, CreatorConfig
+from creator.config import CreatorConfig
 from creator.creator import Creator
+from creator.estimators.table import ESTIMATORS
 from creator.estimators.trial import check_usable
+from creator.samplers.table import SAMPLERS
 from selfplay.config import load_values
 from selfplay.core.errors import ConfigError
 from selfplay.core.seeding import Seed

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from creator.config import LengthOptions
-from creator.gates import Duplicate, Heldout, Length, admit
+from creator.gates.admission import Duplicate, Heldout, Length, admit
+from creator.gates.table import LengthOptions
 from selfplay.core.components import NoOptions
 from selfplay.core.types import Prompt, user
 from tests.creator.in_memory import surroundings

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from creator.gating.agreement import audit, tally
-from creator.gating.answer_key import AnswerKey
-from creator.gating.asked_once import AskedOnce
-from creator.gating.solvability import Solvability
-from creator.tables.gates import AnswerKeyOptions, SolvabilityOptions
+from creator.gates.agreement import audit, tally
+from creator.gates.answer_key import AnswerKey
+from creator.gates.asked_once import AskedOnce
+from creator.gates.solvability import Solvability
+from creator.gates.table import AnswerKeyOptions, SolvabilityOptions
 from selfplay.core.errors import ConfigError
 from selfplay.core.types import Group, Prompt, Response, Verdict, user
 from tests.creator.gate_surroundings import World, answered, needs_gsm8k, puzzle, rows_of

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from creator.gating.contamination import Contamination, GramIndex, grams_of
-from creator.tables.gates import ContaminationOptions
+from creator.gates.contamination import Contamination, GramIndex, grams_of
+from creator.gates.table import ContaminationOptions
 from selfplay.core.embedding import Embedder
 from selfplay.core.errors import ConfigError
 from selfplay.core.types import Prompt, user

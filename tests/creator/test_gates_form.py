@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from creator.gates import admit
-from creator.gating.form import WellFormed
-from creator.tables.gates import ROWS, WellFormedOptions
+from creator.gates.admission import admit
+from creator.gates.form import WellFormed
+from creator.gates.table import GATES, WellFormedOptions
 from selfplay.core.components import chosen
 from selfplay.core.errors import ConfigError
 from selfplay.core.types import Prompt, user
@@ -128,7 +128,7 @@ def test_puzzles_and_prompts_without_parents_are_not_compared() -> None:
 
 
 def test_the_gate_is_built_from_its_row_and_composes_with_the_others() -> None:
-    gates = [chosen(name, ROWS).build(WORLD) for name in ("well_formed", "language")]
+    gates = [chosen(name, GATES).build(WORLD) for name in ("well_formed", "language")]
     children = [
         child_of([PARENT], text) for text in ("", "Wie viel muss sie für die Äpfel zahlen?")
     ]

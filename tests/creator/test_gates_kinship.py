@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from creator.gates import Gate
-from creator.gating.ancestry import additions, adds_nothing, likeness
-from creator.gating.near_duplicate import REASON, NearDuplicate
-from creator.gating.novelty import REASON as NOT_NOVEL
-from creator.gating.novelty import Novelty
-from creator.tables.gates import NearDuplicateOptions, NoveltyOptions
+from creator.gates.admission import Gate
+from creator.gates.ancestry import additions, adds_nothing, likeness
+from creator.gates.near_duplicate import REASON, NearDuplicate
+from creator.gates.novelty import REASON as NOT_NOVEL
+from creator.gates.novelty import Novelty
+from creator.gates.table import NearDuplicateOptions, NoveltyOptions
 from selfplay.core.embedding import Embedder
 from selfplay.core.types import Lineage, Prompt, Puzzle, user
 from tests.creator.gate_surroundings import Pool, World, child_of

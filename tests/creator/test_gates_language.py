@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from creator.gating.language import SameLanguage
-from creator.tables.gates import LanguageOptions
+from creator.gates.language import SameLanguage
+from creator.gates.table import LanguageOptions
 from selfplay.core.types import Prompt, user
 from tests.creator.gate_surroundings import Pool, World, child_of
 

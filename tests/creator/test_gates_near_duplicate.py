@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from creator.gating.near_duplicate import REASON, NearDuplicate
-from creator.tables.gates import NearDuplicateOptions
+from creator.gates.near_duplicate import REASON, NearDuplicate
+from creator.gates.table import NearDuplicateOptions
 from selfplay.core.errors import ConfigError
 from selfplay.core.types import Prompt, user
 from tests.creator.gate_surroundings import (

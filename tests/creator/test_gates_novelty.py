@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from creator.gating.novelty import REASON, Novelty
-from creator.tables.gates import NoveltyOptions
+from creator.gates.novelty import REASON, Novelty
+from creator.gates.table import NoveltyOptions
 from selfplay.core.embedding import Embedder
 from selfplay.core.errors import ConfigError
 from selfplay.core.types import Prompt, user

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from creator.gating.near_duplicate import NearDuplicate
-from creator.gating.novelty import Novelty
-from creator.tables.gates import NearDuplicateOptions, NoveltyOptions
+from creator.gates.near_duplicate import NearDuplicate
+from creator.gates.novelty import Novelty
+from creator.gates.table import NearDuplicateOptions, NoveltyOptions
 from selfplay.core.embedding import Embedder
 from selfplay.core.types import Prompt, user
 from tests.creator.gate_surroundings import Pool, needs_gsm8k, questions

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from creator.gating.remembered import Records, Remembered, as_ids, as_integers
+from creator.gates.remembered import Records, Remembered, as_ids, as_integers
 from selfplay.core.types import Prompt, user
 from tests.creator.gate_surroundings import Pool
 

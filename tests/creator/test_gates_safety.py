@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from creator.gating.safety import Safety
-from creator.tables.gates import SafetyOptions
+from creator.gates.safety import Safety
+from creator.gates.table import SafetyOptions
 from selfplay.core.errors import ConfigError, DataError
 from selfplay.core.types import Prompt, user
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from creator.tables.gates import ROWS, ContaminationOptions, SafetyOptions
+from creator.gates.table import GATES, ContaminationOptions, SafetyOptions
 from selfplay.core.components import chosen
 from selfplay.core.documented import field_texts
 from tests.creator.gate_surroundings import World
@@ -15,7 +15,7 @@ from tests.creator.gate_surroundings import World
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", sorted(ROWS))
+@pytest.mark.parametrize("name", sorted(GATES))
 def test_every_row_builds_a_gate_that_passes_nothing_for_nothing(name: str, tmp_path: Path) -> None:
     (tmp_path / "patterns.txt").write_text("bomb")
     needed = {
@@ -23,17 +23,17 @@ def test_every_row_builds_a_gate_that_passes_nothing_for_nothing(name: str, tmp_
         "safety": SafetyOptions(patterns=str(tmp_path / "patterns.txt")),
     }
     world = World(read_texts=lambda path: ["How much is it?"])
-    assert chosen(name, ROWS, needed.get(name)).build(world).reasons([]) == []
+    assert chosen(name, GATES, needed.get(name)).build(world).reasons([]) == []
 
 
-@pytest.mark.parametrize("name", sorted(ROWS))
+@pytest.mark.parametrize("name", sorted(GATES))
 def test_every_option_says_what_it_is(name: str) -> None:
-    options = ROWS[name].options
+    options = GATES[name].options
     assert is_dataclass(options)
     assert set(field_texts(options)) == set(options.__dataclass_fields__)
 
 
 def test_reading_the_table_loads_no_array_library() -> None:
-    script = "import sys, creator.tables.gates; sys.exit('numpy' in sys.modules)"
+    script = "import sys, creator.gates.table; sys.exit('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

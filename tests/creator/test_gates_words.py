@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from creator.gating.minhash import BandIndex, MinHash, ranges, sharing_chance, shingle_hashes
-from creator.gating.words import asked_text, figures, figures_mark, jaccard, shingles
+from creator.gates.minhash import BandIndex, MinHash, ranges, sharing_chance, shingle_hashes
+from creator.gates.words import asked_text, figures, figures_mark, jaccard, shingles
 from selfplay.core.types import Message, Prompt, user
 from selfplay.core.words import words
 

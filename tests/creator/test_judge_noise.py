@@ -21,7 +21,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from benchmarks.judge_noise import (
-    ESTIMATORS,
+    STUDIED,
     all_equal,
     judged,
     outcome,
@@ -31,7 +31,7 @@ from benchmarks.judge_noise import (
     values,
 )
 from creator.estimators.moments import FloatArray
-from creator.tables.estimators import ROWS
+from creator.estimators.table import ESTIMATORS
 from selfplay.core.components import chosen
 from selfplay.core.seeding import Seed
 from tests.creator.gate_surroundings import needs_gsm8k
@@ -50,7 +50,7 @@ def wasted(name: str, sigma: float) -> float:
     true_PG = np.where(mixed_P[:, None], np.arange(RESPONSES) % 2, 1).astype(np.float64)
     rng = Seed(0, ("wasted",)).numpy()
     evidence = judged(true_PG, np.where(mixed_P, 0.0, sigma), REPEATS, rng)
-    return float(shares(values(chosen(name, ROWS).build(), evidence))[~mixed_P].sum())
+    return float(shares(values(chosen(name, ESTIMATORS).build(), evidence))[~mixed_P].sum())
 
 
 def range_of_normals(n: int) -> float:
@@ -78,15 +78,15 @@ def test_the_raw_variance_chases_noise_and_the_corrected_one_less(sigma: float) 
 
 def test_without_noise_nothing_changes() -> None:
     _, true_PG = synthetic(prompts=600)
-    for name in ESTIMATORS:
-        found = outcome(true_PG, 0.0, chosen(name, ROWS).build(), Seed(0))
+    for name in STUDIED:
+        found = outcome(true_PG, 0.0, chosen(name, ESTIMATORS).build(), Seed(0))
         assert (found.top_equal, found.overlap, found.kept) == (0.0, 1.0, 1.0)
         assert found.drawn_equal == 0.0
 
 
 def wasted_places(true_PG: FloatArray, sigma: float, name: str) -> float:
     """Among the highest, in 20 draws of the noise."""
-    estimator = chosen(name, ROWS).build()
+    estimator = chosen(name, ESTIMATORS).build()
     return float(
         np.mean([outcome(true_PG, sigma, estimator, Seed(i)).top_equal for i in range(20)])
     )

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from creator import pool_file
 from creator.config import CreatorConfig
-from creator.memory import Eligible, Memory
-from creator.pool_file import NAME
-from creator.pool_index import IdArray, texts
-from creator.tables.retention import PoolOptions
+from creator.pool import file as pool_file
+from creator.pool.file import NAME
+from creator.pool.memory import Eligible, Memory
+from creator.pool.pool import IdArray, texts
+from creator.pool.table import PoolOptions
 from selfplay.config import load_values
 from selfplay.core.errors import ResourceError
 from selfplay.core.seeding import Seed

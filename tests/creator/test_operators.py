@@ -4,9 +4,9 @@ from random import Random
 
 import pytest
 
-from creator.config import EasierOptions, EditOptions, HarderOptions, SidewaysOptions
 from creator.difficulty import difficulty, mean_difficulty
-from creator.operators import CurriculumEdit, moved
+from creator.operators.puzzles import CurriculumEdit, moved
+from creator.operators.table import EasierOptions, EditOptions, HarderOptions, SidewaysOptions
 from selfplay.core.gym import GymSpace, gym_score, puzzle_prompt
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Lineage, Prompt, Puzzle, user

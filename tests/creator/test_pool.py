@@ -9,12 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from creator.estimators.evidence import NEVER, Estimated, Evidence, evidence_of
-from creator.pool import Pool
-from creator.pool_index import extended, numbers, texts
-from creator.pool_records import RECORD, Snapshot
-from creator.retention.retirement import UNRESTED, Standing
-from creator.tables import estimators, samplers
-from creator.tables.estimators import TrustOptions
+from creator.estimators.table import ESTIMATORS, TrustOptions
+from creator.pool.file import RECORD, Snapshot
+from creator.pool.pool import Pool, extended, numbers, texts
+from creator.pool.retirement import UNRESTED, Standing
+from creator.samplers.table import SAMPLERS
 from selfplay.core.components import chosen
 from selfplay.core.types import Group, Now, Prompt, Response, Verdict, user
 
@@ -44,7 +43,7 @@ def scored(pool: Pool, rows: np.ndarray, rewards: np.ndarray, now: Now, name: st
         tasks_P=pool.candidates(now).only(rows).tasks_P,
         state=pool.state(rows, now),
     )
-    made: Estimated = chosen(name, estimators.ROWS).build()(evidence, np.random.default_rng(0))
+    made: Estimated = chosen(name, ESTIMATORS).build()(evidence, np.random.default_rng(0))
     pool.update(rows, made, now)
     return made
 
@@ -215,13 +214,13 @@ def test_a_stored_pool_comes_back_whole_and_other_bytes_are_refused() -> None:
         Snapshot.from_bytes(other.to_bytes())
 
 
-@pytest.mark.parametrize("name", samplers.ROWS)
+@pytest.mark.parametrize("name", SAMPLERS)
 def test_every_sampler_draws_from_a_pool_and_the_same_after_it_was_restored(name: str) -> None:
     pool = filled_pool(40)
     rng = np.random.default_rng(0)
     scored(pool, np.arange(30), rng.random((30, 4)), FIRST, "posterior")
     pool.remove(np.array([3, 17]))
-    sampler = chosen(name, samplers.ROWS).build()
+    sampler = chosen(name, SAMPLERS).build()
     drawn = pool.draw(sampler, 10, LATER, np.random.default_rng(1))
     assert len(set(drawn.tolist())) == 10
     restored = Pool.restored(pool.snapshot())
@@ -263,9 +262,9 @@ def test_informative_prompts_are_drawn_from_judged_groups() -> None:
     tasks = pool.codes([g.prompt.task for g in groups])
     rows = pool.add(numbers([g.prompt.id for g in groups]), tasks)
     evidence = evidence_of(groups, FIRST.round, tasks, pool.state(rows, FIRST))
-    estimator = chosen("learnability", estimators.ROWS).build()
+    estimator = chosen("learnability", ESTIMATORS).build()
     pool.update(rows, estimator(evidence, np.random.default_rng(0)), FIRST)
-    sampler = chosen("proportional", samplers.ROWS).build()
+    sampler = chosen("proportional", SAMPLERS).build()
     drawn = pool.draw(sampler, 5, FIRST, np.random.default_rng(0))
     informative = {g.prompt.id for g in groups[:5]}
     assert set(texts(pool.ids[drawn])) == informative
@@ -273,7 +272,7 @@ def test_informative_prompts_are_drawn_from_judged_groups() -> None:
 
 def test_an_empty_pool_gives_nothing() -> None:
     pool = Pool()
-    sampler = chosen("plr", samplers.ROWS).build()
+    sampler = chosen("plr", SAMPLERS).build()
     assert pool.draw(sampler, 4, FIRST, np.random.default_rng(0)).size == 0
     assert pool.rows(ids(1)).tolist() == [-1]
     assert len(Pool.restored(pool.snapshot())) == 0

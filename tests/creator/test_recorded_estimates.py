@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from creator.estimators.evidence import Evidence
+from creator.estimators.table import ESTIMATORS
 from creator.estimators.trial import lacking
-from creator.tables.estimators import ROWS
 from selfplay.analysis.ranking import recorded_evidence
 from selfplay.core.components import chosen
 from selfplay.data.recorded import read_recorded, to_group
@@ -87,16 +87,20 @@ def recorded() -> Recorded:
 
 @needs_gsm8k
 def test_every_estimator_that_the_recorded_answers_allow_is_checked(recorded: Recorded) -> None:
-    allowed = {name for name in ROWS if not lacking(chosen(name, ROWS).build(), recorded.evidence)}
+    allowed = {
+        name
+        for name in ESTIMATORS
+        if not lacking(chosen(name, ESTIMATORS).build(), recorded.evidence)
+    }
     apart = {"category_bandit", "split_halves"}  # not of one prompt, not of all answers: below
     assert allowed == INDEPENDENT.keys() | apart
-    assert ROWS.keys() - allowed == REPEATED
+    assert ESTIMATORS.keys() - allowed == REPEATED
 
 
 @needs_gsm8k
 @pytest.mark.parametrize("name", INDEPENDENT)
 def test_estimates_equal_an_independent_computation(recorded: Recorded, name: str) -> None:
-    found = chosen(name, ROWS).build()(recorded.evidence, np.random.default_rng(0)).values_P
+    found = chosen(name, ESTIMATORS).build()(recorded.evidence, np.random.default_rng(0)).values_P
     pairs = zip(recorded.rewards, recorded.tokens, strict=True)
     np.testing.assert_allclose(found, [INDEPENDENT[name](*pair) for pair in pairs], atol=1e-12)
     assert len(found) == 1319
@@ -112,13 +116,15 @@ def test_the_one_task_of_the_bandit_is_worth_half_the_mean_scaled_advantage(
         else 0.0
         for r in recorded.rewards
     ]
-    found = chosen("category_bandit", ROWS).build()(recorded.evidence, np.random.default_rng(0))
+    found = chosen("category_bandit", ESTIMATORS).build()(
+        recorded.evidence, np.random.default_rng(0)
+    )
     np.testing.assert_allclose(found.values_P, 0.5 * statistics.fmean(gains))  # from 0, at rate 0.5
 
 
 @needs_gsm8k
 def test_halves_are_valued_like_two_groups_of_half_the_answers(recorded: Recorded) -> None:
-    made = chosen("split_halves", ROWS).build()(recorded.evidence, np.random.default_rng(0))
+    made = chosen("split_halves", ESTIMATORS).build()(recorded.evidence, np.random.default_rng(0))
     assert made.held_P is not None
     pairs = set(zip(map(sum, recorded.rewards), made.values_P, made.held_P, strict=True))
     possible = {

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from creator.estimators.evidence import NEVER
-from creator.retention.contents import Contents, Replacement, lowest, others
-from creator.retention.dropping import dropped
-from creator.retention.retirement import UNRESTED, Standing, success_rates, visited
-from creator.tables.retention import REPLACEMENTS, PoolOptions, RetireOptions
+from creator.pool.contents import Contents, Replacement, lowest, others
+from creator.pool.dropping import dropped
+from creator.pool.retirement import UNRESTED, Standing, success_rates, visited
+from creator.pool.table import REPLACEMENTS, PoolOptions, RetireOptions
 from selfplay.config import load_values
 from selfplay.core.errors import ConfigError
 

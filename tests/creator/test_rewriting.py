@@ -10,20 +10,20 @@ from typing import Any
 
 import pytest
 
-from creator.operators import Child
-from creator.rewriting.in_breadth import CROSSOVER, PERSONA
-from creator.rewriting.in_depth import COMPLICATE, CONSTRAINTS
-from creator.rewriting.instruction import CLOSING, OPENING, TAGS, Instruction
-from creator.rewriting.kept import OTHER_FIGURES, OTHER_NAMES, OTHER_ORDER, UNSEEN_NAMES
-from creator.rewriting.reply import read_reply
-from creator.rewriting.rewriter import (
+from creator.operators.in_breadth import CROSSOVER, PERSONA
+from creator.operators.in_depth import COMPLICATE, CONSTRAINTS
+from creator.operators.instruction import CLOSING, OPENING, TAGS, Instruction
+from creator.operators.kept import OTHER_FIGURES, OTHER_NAMES, OTHER_ORDER, UNSEEN_NAMES
+from creator.operators.puzzles import Child
+from creator.operators.reply import read_reply
+from creator.operators.rewriter import (
     LABEL,
     MARKERS,
     NO_PARTNER,
     NO_REPLY,
     NO_USER_TURN,
 )
-from creator.tables.rewriting import ROWS, RewriteOptions
+from creator.operators.table import REWRITING, RewriteOptions
 from selfplay.core.components import chosen
 from selfplay.core.errors import ConfigError, EndpointError
 from selfplay.core.models.endpoint import EndpointModel
@@ -66,11 +66,13 @@ def evolved(
 ) -> list[Child]:
     around = surroundings()
     around.begin(turn(rewriter=model))
-    children: list[Child] = chosen(name, ROWS, options).build(around).evolve(parents, Seed(seed))
+    children: list[Child] = (
+        chosen(name, REWRITING, options).build(around).evolve(parents, Seed(seed))
+    )
     return children
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", REWRITING)
 def test_every_operator_stamps_parents_model_seed_and_wording(name: str) -> None:
     child, _ = evolved(name, saying(marked("How do ants find food?")), [PARENT, OTHER])
     assert isinstance(child, Prompt)
@@ -83,7 +85,7 @@ def test_every_operator_stamps_parents_model_seed_and_wording(name: str) -> None
     assert child.task == "nature"
 
 
-@pytest.mark.parametrize("name", [name for name in ROWS if name != "rewrite"])
+@pytest.mark.parametrize("name", [name for name in REWRITING if name != "rewrite"])
 def test_a_child_that_asks_something_else_inherits_neither_answer_nor_solution(name: str) -> None:
     child, _ = evolved(name, saying(marked("How do ants find food?")), [PARENT, OTHER])
     assert isinstance(child, Prompt)
@@ -240,7 +242,7 @@ def test_a_prompt_that_cannot_be_shown_is_turned_down_without_asking() -> None:
     assert not asked
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", REWRITING)
 def test_a_request_shows_the_prompt_as_it_is_and_the_markers_once(name: str) -> None:
     asked: list[str] = []
     parents = [Prompt(user(f"Is {{x}} {{0}} %s $y \\n more than {i}?")) for i in range(20)]
@@ -377,7 +379,7 @@ def test_impossible_options_are_refused_by_name(wrong: dict[str, Any]) -> None:
 
 def test_the_table_imports_no_array_library() -> None:
     code = (
-        "import sys, creator.tables.rewriting\n"
+        "import sys, creator.operators.table\n"
         "assert not {'numpy', 'torch', 'httpx2'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

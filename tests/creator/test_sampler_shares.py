@@ -8,7 +8,7 @@ from scipy.stats import chisquare
 
 from creator.samplers.candidates import Candidates
 from creator.samplers.shares import EXPLICIT, first_shares
-from creator.tables.samplers import ROWS
+from creator.samplers.table import SAMPLERS
 from selfplay.core.components import Choice, chosen
 
 SCORES = np.array([0.0, 0.5, 0.5, np.nan, 2.0, 0.1, 3.0, 3.0])
@@ -20,7 +20,7 @@ def candidates(scores: np.ndarray) -> Candidates:
 
 
 def sampler(name: str, **options: Any) -> Choice:
-    return chosen(name, ROWS, ROWS[name].options(**options))
+    return chosen(name, SAMPLERS, SAMPLERS[name].options(**options))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_cold_softmax_stays_finite() -> None:
     np.testing.assert_array_equal(shares_P, [0.0, 1.0])
 
 
-@pytest.mark.parametrize("name", sorted(ROWS.keys() - EXPLICIT.keys()))
+@pytest.mark.parametrize("name", sorted(SAMPLERS.keys() - EXPLICIT.keys()))
 def test_of_the_other_samplers_nothing_is_claimed(name: str) -> None:
     assert first_shares(sampler(name), candidates(SCORES)) is None
 

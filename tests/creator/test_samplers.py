@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
+from creator.replay import ReplayOptions
 from creator.samplers.candidates import Candidates, Sampler, filled
 from creator.samplers.distributions import Ranked, Weighted, successive
 from creator.samplers.draws import BLOCK, apportioned, descending, draw, highest
 from creator.samplers.replay import replays
 from creator.samplers.strata import earlier_equals
-from creator.tables.replay import ReplayOptions
-from creator.tables.samplers import ROWS
+from creator.samplers.table import SAMPLERS
 from selfplay.core.components import chosen, load_attribute
 from selfplay.core.errors import ConfigError
 
@@ -27,7 +27,7 @@ BY_SCORE = ("proportional", "rank", "softmax", "greedy", "stratified")
 
 
 def sampler(name: str, **options: Any) -> Sampler:
-    row = ROWS[name]
+    row = SAMPLERS[name]
     built: Sampler = load_attribute(row.factory)(row.options(**options))
     return built
 
@@ -135,7 +135,7 @@ def test_the_race_and_the_passed_over_draws_agree_on_many_prompts() -> None:
 
 
 @pytest.mark.parametrize("scores", [[0.0] * 4, [7.0] * 4, [NAN] * 4])
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", SAMPLERS)
 def test_zero_equal_and_unknown_scores_are_drawn_uniformly(name: str, scores: list[float]) -> None:
     expected = in_order([0.25] * 4, 2)
     assert fits(sampler(name), candidates(scores), 2, expected, draws=800)
@@ -235,7 +235,7 @@ scores_lists = st.lists(
 )
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", SAMPLERS)
 @settings(max_examples=30, deadline=None)
 @given(scores=scores_lists, k=st.integers(0, 15), seed=st.integers(0, 5))
 def test_draws_are_distinct_complete_and_repeatable(
@@ -395,10 +395,10 @@ def test_a_warm_pool_replays_with_its_probability_and_a_cold_one_never() -> None
 )
 def test_impossible_options_are_refused(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        ROWS[name].options(**options).check("creator.sampler")
+        SAMPLERS[name].options(**options).check("creator.sampler")
 
 
 def test_quotas_draw_within_a_task_by_any_plain_sampler() -> None:
-    quotas = sampler("quotas", of=chosen("greedy", ROWS))
+    quotas = sampler("quotas", of=chosen("greedy", SAMPLERS))
     given_ = candidates([1.0, 2.0, 5.0, 4.0], tasks_P=[0, 0, 1, 1])
     assert set(quotas(given_, 2, np.random.default_rng(0)).tolist()) == {1, 2}

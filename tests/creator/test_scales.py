@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from creator.bandits.yields import Yields
 from creator.creator import Creator
 from creator.scales import Scale, on_one_scale, unit
-from creator.yields import Yields
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Lineage, Prompt, Rejection, Verdict, user
 from tests.creator.in_memory import Shelf, dealt, no_groups, surroundings, turn

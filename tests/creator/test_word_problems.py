@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from creator.operators import Child
-from creator.problems.arithmetic import decimal, evaluate, numbers_of, substitute
-from creator.problems.first_names import other_names
-from creator.problems.quantities import constants_of, read_quantities, rewritten
-from creator.problems.solution import read_solution, recompute, same_order
-from creator.tables.rewriting import WORD_PROBLEMS, NumbersOptions, WordProblemOptions
-from creator.word_problems import (
+from creator.operators.problems.arithmetic import decimal, evaluate, numbers_of, substitute
+from creator.operators.problems.first_names import other_names
+from creator.operators.problems.quantities import constants_of, read_quantities, rewritten
+from creator.operators.problems.solution import read_solution, recompute, same_order
+from creator.operators.puzzles import Child
+from creator.operators.table import WORD_PROBLEMS, NumbersOptions, WordProblemOptions
+from creator.operators.word_problems import (
     NO_SOLUTION,
     NOBODY,
     NOTHING_FITS,

@@ -16,10 +16,10 @@ from creator.coaching import (
     rewarded,
     rewritten_texts,
 )
-from creator.rewriting.in_breadth import CROSSOVER
-from creator.rewriting.in_depth import DEEPEN
-from creator.rewriting.instruction import CLOSING, OPENING
-from creator.tables.training import REWARDS
+from creator.operators.in_breadth import CROSSOVER
+from creator.operators.in_depth import DEEPEN
+from creator.operators.instruction import CLOSING, OPENING
+from creator.training import REWARDS
 from selfplay.core.components import chosen
 from selfplay.core.types import Group, Lineage, Message, Prompt, Response, Verdict, user
 

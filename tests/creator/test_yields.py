@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from creator.cohorts import NONE, Cohorts, Yield
-from creator.yields import Yields, operator_metrics
+from creator.bandits.yields import NONE, Cohorts, Yield, Yields, operator_metrics
 from selfplay.core.types import Group, Lineage, Prompt, Purpose, Rejection, Response, Verdict, user
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER

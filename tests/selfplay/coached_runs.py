@@ -10,8 +10,8 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from creator.rewriting.in_depth import DEEPEN
-from creator.rewriting.instruction import CLOSING, OPENING
+from creator.operators.in_depth import DEEPEN
+from creator.operators.instruction import CLOSING, OPENING
 from selfplay.build import open_game
 from selfplay.config import Loaded, load_config
 from selfplay.config.settings import RunConfig

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from creator.operators import Child
-from creator.rewriting.instruction import CLOSING, OPENING
-from creator.surroundings import Surroundings
+from creator.context import CreatorContext
+from creator.operators.instruction import CLOSING, OPENING
+from creator.operators.puzzles import Child
 from selfplay.build import open_game
 from selfplay.config import Loaded, load_config
 from selfplay.config.settings import RunConfig
@@ -303,7 +303,7 @@ def test_warm_up_and_bootstrap_say_what_a_round_is_made_of(
 class Shout:
     """An operator of a user's own: it has no options, and so no weight."""
 
-    def __init__(self, options: NoOptions, surroundings: Surroundings) -> None:
+    def __init__(self, options: NoOptions, surroundings: CreatorContext) -> None:
         self.longest = surroundings.max_tokens
 
     def evolve(self, parents: Sequence[Prompt], seed: Seed) -> list[Child]:
@@ -323,7 +323,7 @@ class Loud:
     class Options:
         least: int = 1
 
-    def __init__(self, options: Options, surroundings: Surroundings) -> None:
+    def __init__(self, options: Options, surroundings: CreatorContext) -> None:
         self.least = options.least
 
     def reasons(self, prompts: Sequence[Prompt]) -> list[str]:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
-from creator.yields import GIVEN
+from creator.bandits.yields import GIVEN
 from selfplay.core.types import Prompt
 from selfplay.ledger import Ledger
 

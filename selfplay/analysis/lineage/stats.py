@@ -1,6 +1,6 @@
 """What a run's operators have yielded, what its prompts are, and how diverse they are.
 
-What operators have yielded is told by `creator.yields`, as it is when operators are chosen:
+What operators have yielded is told by `creator.bandits.yields`, as it is when operators are chosen:
 *learnable* is the share of an operator's judged children some of whose first responses succeed and
 some fail, *solved later* the share that was below the bar at first and reached it in a later round.
 Diversity is measured on equally many originals and children, since distinct n-grams and clusters
@@ -16,9 +16,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from creator.cohorts import Yield
+from creator.bandits.yields import Yield, Yields
 from creator.scales import on_one_scale
-from creator.yields import Yields
 from selfplay.analysis.successes import SUCCESS, scales_of
 from selfplay.core.types import Group, Prompt, Rejection
 from selfplay.ledger import census, pool

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from creator.gating.safety import Safety
-from creator.tables.gates import SafetyOptions
+from creator.gates.safety import Safety
+from creator.gates.table import SafetyOptions
 from selfplay.core.checks import Pattern, pattern
 from selfplay.core.errors import ConfigError
 from selfplay.core.json_schemas.validation import broken_keywords, check_schema

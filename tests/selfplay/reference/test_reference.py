@@ -13,7 +13,10 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from creator.config import ESTIMATORS, GATES, OPERATORS, SAMPLERS
+from creator.estimators.table import ESTIMATORS
+from creator.gates.table import GATES
+from creator.operators.table import OPERATORS
+from creator.samplers.table import SAMPLERS
 from meta.config import JUDGES
 from meta.tables.monitors import ROWS as MONITORS
 from meta.tables.reviewers import ROWS as REVIEWERS

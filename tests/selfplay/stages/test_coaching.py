@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from creator.rewriting.instruction import CLOSING, OPENING
+from creator.operators.instruction import CLOSING, OPENING
 from selfplay.build import open_game
 from selfplay.core.errors import ConfigError, LedgerError
 from selfplay.events import Event, Progress

@@ -1,0 +1,1 @@
+"""Admission gates: what a child must pass to be asked."""

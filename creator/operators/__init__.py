@@ -1,0 +1,1 @@
+"""Evolution operators: how a parent becomes a child."""

@@ -1,1 +1,0 @@
-"""Which prompts stay in the pool, and which of them rest."""

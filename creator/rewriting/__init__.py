@@ -1,1 +1,0 @@
-"""Operators in which a language model rewrites prompts: one family a file."""
