@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.runner import Cell, Measurement
-from meta.config import CheckOptions
 from meta.judges.check import CheckJudge
 from meta.judges.instructions import InstructionsJudge
 from meta.judges.json_schema import JsonSchemaJudge
 from meta.judges.rubric_checks import RubricChecks
-from meta.rubric import SHIPPED, Criterion, Rubric, read_rubric
-from meta.tables.verifiers import InstructionsOptions, JsonSchemaOptions
+from meta.judges.table import CheckOptions, InstructionsOptions, JsonSchemaOptions
+from meta.rubrics.rubric import SHIPPED, Criterion, Rubric, read_rubric
 from selfplay.core.checks import CHECKS
 from selfplay.core.components import NoOptions
 from selfplay.core.types import Group, Prompt, Response, user

@@ -14,8 +14,8 @@ import numpy as np
 from benchmarks.code_cases import SHAPES, Case, cheats, right_answers, tricks
 from benchmarks.runner import Cell, Measurement
 from meta.judges.code import CodeJudge
+from meta.judges.table import CodeOptions
 from meta.sandbox.limits import Limits
-from meta.tables.code import CodeOptions
 from selfplay.core.types import Group, Prompt, Response, Verdict, user
 
 LIMITS = Limits(seconds=2, wall_seconds=60)

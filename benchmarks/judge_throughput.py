@@ -28,12 +28,12 @@ from tempfile import TemporaryDirectory
 
 import httpx2
 import numpy as np
+from meta.judges.llm.grading import request, response_format
 
 from benchmarks.runner import Measurement
+from meta.judges.llm.table import RubricLLMOptions
 from meta.judges.rubric_llm import RubricLLM
-from meta.judging.grading import request, response_format
-from meta.rubric import Criterion, Rubric
-from meta.tables.judging import RubricLLMOptions
+from meta.rubrics.rubric import Criterion, Rubric
 from selfplay.core.components import chosen
 from selfplay.core.models.endpoint import request_body
 from selfplay.core.models.endpoint_options import EndpointOptions

@@ -22,7 +22,7 @@ from meta.monitors.alarms import Alarm
 from meta.monitors.exploits import EXPLOITS, KEEPS_THE_ANSWER
 from meta.monitors.monitors import Monitor, examine
 from meta.monitors.seen import Row, Seen
-from meta.tables.monitors import MonitorsOptions
+from meta.monitors.table import MonitorsOptions
 from selfplay.ablation import interval
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Verdict

@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from benchmarks.runner import HERE, Cell, Measurement
-from meta.config import VerifierOptions
+from meta.judges.table import VerifierOptions
 from meta.judges.verifier import Verifier
 from selfplay.core.types import Group, Prompt, Response
 from selfplay.data.prompts import PromptFileOptions, read_prompts

@@ -16,7 +16,7 @@ import yaml
 
 from benchmarks.runner import HERE, Cell, Measurement
 from benchmarks.verifier_agreement import Says, verdict_of
-from meta.config import VerifierOptions
+from meta.judges.table import VerifierOptions
 from selfplay.core.types import Prompt, user
 
 TABLE = HERE / "verifier_pairs.yaml"

@@ -12,15 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
+from meta.acceptance.scoring import AnyRubric, as_set
 from meta.config import MetaConfig, TaskJudges
 from meta.judges import Judge, covers, fingerprint_of, judging_fingerprint
 from meta.judges.by_cluster import Members, Membership, explained
 from meta.judges.verifier import Verifier
 from meta.panel import Panel, built
 from meta.reviewers.rationales import rationales
-from meta.rubric import rubric_file
-from meta.rubric_set import RubricSet, read_rubric_set
-from meta.scoring import AnyRubric, as_set
+from meta.rubrics.rubric import rubric_file
+from meta.rubrics.set import RubricSet, read_rubric_set
 from selfplay.core.components import Choice
 from selfplay.core.embedding import Embedder
 from selfplay.core.errors import require

@@ -22,8 +22,8 @@ from typing import TypeAlias
 from meta.config import Constraint
 from meta.judges import Judge, Named, fingerprint_of, judging_fingerprint
 from meta.judges.by_cluster import ByCluster, Members
-from meta.rubric import Rubric
-from meta.rubric_set import RubricSet
+from meta.rubrics.rubric import Rubric
+from meta.rubrics.set import RubricSet
 from selfplay.core.components import Choice
 from selfplay.core.text import TextModel
 from selfplay.core.types import JUDGEMENT, Group, Verdict

@@ -20,9 +20,9 @@ from creator.creator import Creator
 from creator.estimators.trial import check_usable
 from creator.pool.archive import Archive, LazyPrompts
 from creator.pool.pool import IdArray, numbers
-from meta.clusters import fit_clusters
 from meta.meta import Meta, first_rubric
-from meta.rubric_set import RubricSet
+from meta.rubrics.clusters import fit_clusters
+from meta.rubrics.set import RubricSet
 from selfplay.config import Loaded, differences, load_values
 from selfplay.config.settings import GROWING, RunConfig
 from selfplay.core.components import Choice

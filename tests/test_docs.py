@@ -22,8 +22,8 @@ import typer.main
 import yaml
 from typer.testing import CliRunner
 
-from meta.constitution import constitution_from_yaml
-from meta.rubric import rubric_from_yaml
+from meta.constitution.constitution import constitution_from_yaml
+from meta.rubrics.rubric import rubric_from_yaml
 from selfplay.ablation import AblationConfig, cells, grid_config
 from selfplay.analysis.replay import ReplayConfig
 from selfplay.cli.main import app

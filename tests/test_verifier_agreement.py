@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import verifier_agreement
 from benchmarks.verifier_agreement import Case, as_form, by_regex, explained, notes, row, verdict_of
-from meta.config import VerifierOptions
+from meta.judges.table import VerifierOptions
 from selfplay.core.types import Prompt, user
 
 ASKED = Prompt(user("How many?"), answer="1,018")

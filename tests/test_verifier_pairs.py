@@ -6,7 +6,7 @@ from collections import Counter
 
 from benchmarks.verifier_agreement import verdict_of
 from benchmarks.verifier_pairs import math_verify_alone, row, table
-from meta.config import VerifierOptions
+from meta.judges.table import VerifierOptions
 from selfplay.core.types import Prompt, user
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meta.judges import Judge, costs
-from meta.judging.reading import Reading
-from meta.rubric import Rubric
-from meta.rubric_set import RubricSet
+from meta.judges.llm.reading import Reading
+from meta.rubrics.rubric import Rubric
+from meta.rubrics.set import RubricSet
 from selfplay.core.text import TextModel
 from selfplay.core.types import Group, Prompt, Verdict
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from meta.config import CheckOptions
-from meta.rubric import Rubric
+from meta.judges.table import CheckOptions
+from meta.rubrics.rubric import Rubric
 from selfplay.core.checks import check_parameters, run_check
 from selfplay.core.errors import DataError
 from selfplay.core.types import Group, Prompt, Verdict

@@ -26,12 +26,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from meta.rubric import Rubric
+from meta.judges.table import CodeOptions
+from meta.rubrics.rubric import Rubric
 from meta.sandbox.names import BrokenTestsError
 from meta.sandbox.process import SandboxError
 from meta.sandbox.sandbox import Sandbox, SuiteRun
 from meta.sandbox.suite import UnitTests
-from meta.tables.code import CodeOptions
 from selfplay.core.errors import DataError, ResourceError
 from selfplay.core.json_text import each_once
 from selfplay.core.types import Group, Prompt, Verdict

@@ -3,7 +3,7 @@
 From Lee et al., RLAIF vs. RLHF (arXiv 2309.00267): with P(i) the probability of the rating i, among
 the ten, the score is Σ i·P(i), rescaled linearly to [-1, 1], so that a model which finds all
 ratings equally likely gives 0, and one that is sure of 10 gives 1. The wording is this project's.
-A rating of two tokens is scored whole (`meta.judging.masses`).
+A rating of two tokens is scored whole (`meta.judges.llm.masses`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from meta.judging.asking import by_group
-from meta.judging.by_probability import ByProbability
-from meta.judging.masses import Masses
-from meta.judging.quoting import exhibit
-from meta.rubric import Rubric
-from meta.tables.judging import DirectScoreOptions
+from meta.judges.llm.asking import by_group
+from meta.judges.llm.by_probability import ByProbability
+from meta.judges.llm.masses import Masses
+from meta.judges.llm.quoting import exhibit
+from meta.judges.llm.table import DirectScoreOptions
+from meta.rubrics.rubric import Rubric
 from selfplay.core.types import Chat, Group, Prompt, Verdict, user
 
 HIGHEST = 10

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from meta.rubric import Rubric
-from meta.tables.verifiers import InstructionsOptions
+from meta.judges.table import InstructionsOptions
+from meta.rubrics.rubric import Rubric
 from selfplay.core.errors import DataError
 from selfplay.core.instructions.given import Instruction, follows, instructions_of
 from selfplay.core.types import Group, Prompt, Verdict

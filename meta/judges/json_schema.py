@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from meta.judges import fingerprint_of
-from meta.rubric import Rubric
-from meta.tables.verifiers import JsonSchemaOptions
+from meta.judges.table import JsonSchemaOptions
+from meta.rubrics.rubric import Rubric
 from selfplay.core.errors import ConfigError, DataError
 from selfplay.core.json_schemas.validation import broken_keywords, check_schema
 from selfplay.core.json_text import READERS, parse_json

@@ -4,7 +4,7 @@ Meta-rewarding (Wu et al., 2024, arXiv 2407.19594): one model answers, judges it
 judges its judgements, so that judging is trained too. Here are the two judging roles:
 
 - a response's reward is the mean score of its readable judgements, each a reply to the rubric
-  judge's request (`meta.judging.grading`), read as strictly as there;
+  judge's request (`meta.judges.llm.grading`), read as strictly as there;
 - of a prompt's responses, the one whose judgements' scores vary most has its judgements compared,
   all with all, in both orders, by the probabilities of "1" and "2" (`meta.judges.pairwise`). The
   best and the worst of them make a pair to train the judge on. Their order is that of the mean
@@ -30,14 +30,14 @@ from statistics import fmean, pvariance
 
 import numpy as np
 
+from meta.judges.llm.asking import by_group
+from meta.judges.llm.by_probability import ByProbability
+from meta.judges.llm.grading import request
+from meta.judges.llm.quoting import asked, code_for, material
+from meta.judges.llm.reading import read_reply
+from meta.judges.llm.table import MetaRewardingOptions
 from meta.judges.pairwise import Outcome, outcome
-from meta.judging.asking import by_group
-from meta.judging.by_probability import ByProbability
-from meta.judging.grading import request
-from meta.judging.quoting import asked, code_for, material
-from meta.judging.reading import read_reply
-from meta.rubric import Rubric
-from meta.tables.meta_rewarding import MetaRewardingOptions
+from meta.rubrics.rubric import Rubric
 from selfplay.core.errors import ConfigError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Chat, Group, Prompt, Response, Sampling, Verdict, user

@@ -8,7 +8,8 @@ orders, and each order's label is mapped back to the responses before the two ar
 
 which makes P(i, j) + P(j, i) = 1 exactly. A response's reward is the mean over those it was
 compared with: all others of its group, some of them, or the prompt's gold answer. Equal texts are
-a tie and are not asked about. The comparisons themselves are in the scores (`meta.judging.wins`).
+a tie and are not asked about. The comparisons themselves are in the scores
+(`meta.judges.llm.wins`).
 
 Under a constitution each pair is compared under one drawn principle, the same in both orders; the
 model may think first, and the label is then kept from 0 and 1, since a model that has reasoned is
@@ -26,13 +27,13 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from statistics import fmean
 
-from meta.constitution import constitution_file, read_constitution
-from meta.judging.by_probability import ByProbability
-from meta.judging.masses import Masses
-from meta.judging.quoting import NO_REFERENCE, asked, code_for, material
-from meta.judging.thinking import THINK, after_thinking
-from meta.rubric import Rubric
-from meta.tables.judging import PairwiseOptions
+from meta.constitution.constitution import constitution_file, read_constitution
+from meta.judges.llm.by_probability import ByProbability
+from meta.judges.llm.masses import Masses
+from meta.judges.llm.quoting import NO_REFERENCE, asked, code_for, material
+from meta.judges.llm.table import PairwiseOptions
+from meta.judges.llm.thinking import THINK, after_thinking
+from meta.rubrics.rubric import Rubric
 from selfplay.core.seeding import Seed
 from selfplay.core.types import WIN, Chat, Group, Prompt, Verdict, user
 

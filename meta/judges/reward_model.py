@@ -15,8 +15,8 @@ from typing import TypeAlias
 
 import torch
 
-from meta.config import RewardModelOptions
-from meta.rubric import Rubric
+from meta.judges.table import RewardModelOptions
+from meta.rubrics.rubric import Rubric
 from selfplay.core.errors import ConfigError, DataError, ModelError
 from selfplay.core.models.classifier import load_classifier
 from selfplay.core.models.library import library_errors

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from meta.rubric import Criterion, Rubric
+from meta.rubrics.rubric import Criterion, Rubric
 from selfplay.core.checks import check_parameters, run_check
 from selfplay.core.components import NoOptions
 from selfplay.core.errors import ConfigError, DataError

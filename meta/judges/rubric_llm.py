@@ -20,13 +20,13 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
+from meta.judges.llm.asking import Asked, by_group
+from meta.judges.llm.grading import WORDING, request, response_format
+from meta.judges.llm.quoting import NO_REFERENCE
+from meta.judges.llm.reading import Reading, read_reply, read_text
+from meta.judges.llm.table import RubricLLMOptions
 from meta.judges.rubric_checks import RubricChecks
-from meta.judging.asking import Asked, by_group
-from meta.judging.grading import WORDING, request, response_format
-from meta.judging.quoting import NO_REFERENCE
-from meta.judging.reading import Reading, read_reply, read_text
-from meta.rubric import Rubric
-from meta.tables.judging import RubricLLMOptions
+from meta.rubrics.rubric import Rubric
 from selfplay.core.components import NoOptions
 from selfplay.core.errors import ConfigError
 from selfplay.core.models.live import ScoringModel

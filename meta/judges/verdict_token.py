@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from meta.judging.asking import by_group
-from meta.judging.by_probability import ByProbability
-from meta.judging.masses import Masses
-from meta.judging.quoting import NO_REFERENCE, exhibit
-from meta.rubric import Rubric
-from meta.tables.judging import VerdictTokenOptions
+from meta.judges.llm.asking import by_group
+from meta.judges.llm.by_probability import ByProbability
+from meta.judges.llm.masses import Masses
+from meta.judges.llm.quoting import NO_REFERENCE, exhibit
+from meta.judges.llm.table import VerdictTokenOptions
+from meta.rubrics.rubric import Rubric
 from selfplay.core.types import Chat, Group, Prompt, Verdict, user
 
 SATISFYING, VIOLATING = "No", "Yes"

@@ -30,9 +30,9 @@ from meta.answers.comparing import canonical, compare, no_answer, question
 from meta.answers.engine import math_engine
 from meta.answers.equality import Question
 from meta.answers.finding import Answer, find_answer
-from meta.config import VerifierOptions
 from meta.judges import judging_fingerprint
-from meta.rubric import Rubric
+from meta.judges.table import VerifierOptions
+from meta.rubrics.rubric import Rubric
 from selfplay.core.errors import DataError
 from selfplay.core.gym import gym_item, gym_scorer
 from selfplay.core.types import Group, Prompt, Puzzle, Verdict

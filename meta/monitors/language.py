@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from meta.monitors.seen import Row, Seen, Statistic
-from meta.tables.monitors import LanguageOptions
+from meta.monitors.table import LanguageOptions
 from selfplay.core.language import language_of
 
 

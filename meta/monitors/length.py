@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from meta.monitors.seen import FloatArray, Row, Seen, Statistic, of_texts, said
-from meta.tables.monitors import EmptyOptions, LengthOptions, TailOptions
+from meta.monitors.table import EmptyOptions, LengthOptions, TailOptions
 from selfplay.core.types import Response
 
 

@@ -30,7 +30,7 @@ import numpy as np
 from meta.monitors.alarms import Alarm, Looked, Reading, suspects
 from meta.monitors.drift import drift
 from meta.monitors.seen import FloatArray, Row, Seen, Statistic, comparable, means
-from meta.tables.monitors import MonitorOptions, MonitorsOptions
+from meta.monitors.table import MonitorOptions, MonitorsOptions
 from selfplay.core.seeding import Seed
 
 History: TypeAlias = Callable[[int], Seen]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from meta.monitors.seen import Statistic, of_texts
-from meta.tables.monitors import PatternOptions
+from meta.monitors.table import PatternOptions
 from selfplay.core.refusals import refuses
 from selfplay.core.words import folded
 

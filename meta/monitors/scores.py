@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from meta.monitors.seen import FloatArray, Row, Seen, Statistic
-from meta.tables.monitors import EntropyOptions, SaturationOptions
+from meta.monitors.table import EntropyOptions, SaturationOptions
 
 
 def saturation(options: SaturationOptions) -> Statistic:

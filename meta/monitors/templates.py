@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from meta.monitors.seen import FloatArray, Row, Seen, Statistic, said
-from meta.tables.monitors import TemplateOptions
+from meta.monitors.table import TemplateOptions
 
 
 def templates(options: TemplateOptions) -> Statistic:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from meta.monitors.seen import FloatArray, Row, Seen, Statistic
-from meta.tables.monitors import TrustOptions
+from meta.monitors.table import TrustOptions
 
 
 def gap(options: TrustOptions) -> Statistic:

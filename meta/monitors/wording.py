@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from meta.monitors.seen import FloatArray, Row, Seen, Statistic, of_texts, said
-from meta.tables.monitors import WordingOptions
+from meta.monitors.table import WordingOptions
 
 
 def repetition(options: WordingOptions) -> Statistic:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from meta.anchors import Part
-from meta.rubric import Rubric
+from meta.anchors.anchors import Part
+from meta.rubrics.rubric import Rubric
 from selfplay.core.errors import DataError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group
@@ -26,7 +26,7 @@ class PastEdit:
 
     version: int
     words: tuple[str, ...]
-    """What it changed, as `meta.rubric_diff` says it."""
+    """What it changed, as `meta.rubrics.diff` says it."""
     outcome: str
     """`held`, `rolled_back` or `rejected`."""
     reason: str

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from meta.rubric import MAX_NAME, Criterion
+from meta.rubrics.rubric import MAX_NAME, Criterion
 from selfplay.core.checks import CHECKS
 from selfplay.core.instructions.table import INSTRUCTIONS
 

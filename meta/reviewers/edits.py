@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from meta.reviewers.catalogue import Measure, measure_of
-from meta.rubric import MAX_CRITERIA, MAX_TEXT, Criterion, Rubric
+from meta.rubrics.rubric import MAX_CRITERIA, MAX_TEXT, Criterion, Rubric
 
 SIGNS = ("reward", "deduction")
 

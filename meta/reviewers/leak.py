@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from meta.rubric import Criterion, Rubric
+from meta.rubrics.rubric import Criterion, Rubric
 from selfplay.core.function_words import DEVANAGARI, FUNCTION_WORDS
 from selfplay.core.words import folded, words
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from meta.judging.reading import Reading
+from meta.judges.llm.reading import Reading
 
 
 def rationales(rows: Sequence[Sequence[Sequence[Reading]]]) -> tuple[tuple[str, ...], ...]:

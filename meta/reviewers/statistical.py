@@ -27,15 +27,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from meta.anchors import Anchor
-from meta.intervals import Interval, interval
-from meta.pairwise import Pairs, accuracy_by_prompt, pairs_of
+from meta.acceptance.intervals import Interval, interval
+from meta.acceptance.pairwise import Pairs, accuracy_by_prompt, pairs_of
+from meta.anchors.anchors import Anchor
 from meta.reviewers import Evidence, Proposal
 from meta.reviewers.catalogue import Measure, catalogue, denied_checks, measure_of
 from meta.reviewers.edits import dropping, edits_of
-from meta.rubric import Rubric
-from meta.rubric_diff import diff
-from meta.tables.reviewers import StatisticalOptions
+from meta.reviewers.table import StatisticalOptions
+from meta.rubrics.diff import diff
+from meta.rubrics.rubric import Rubric
 from selfplay.core.checks import check_parameters, run_check
 from selfplay.core.errors import DataError
 from selfplay.core.seeding import Seed

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from meta.decision import Decision
-from meta.intervals import Interval
+from meta.acceptance.decision import Decision
+from meta.acceptance.intervals import Interval
 from selfplay.cli.layout import excerpt, new_console, new_grid, new_table, number, plain
 from selfplay.review.rubrics import RubricHistory
 from selfplay.review.trial import Scores, Trial

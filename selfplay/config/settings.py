@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from creator.config import CreatorConfig
-from meta.config import JUDGES, Constraint, MetaConfig, check_labels
+from meta.config import Constraint, MetaConfig, check_labels
+from meta.judges.table import JUDGES
 from selfplay.config.win_rates import JudgedConfig
 from selfplay.core.components import Choice, Row, Table, component, components
 from selfplay.core.errors import ConfigError, require

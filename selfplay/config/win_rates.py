@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from meta.config import JUDGES
+from meta.judges.table import JUDGES
 from selfplay.core.components import component
 from selfplay.core.errors import nearest, require
 

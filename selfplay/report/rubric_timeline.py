@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from meta.rubric_diff import RubricDiff
-from meta.rubric_set import DEFAULT
+from meta.rubrics.diff import RubricDiff
+from meta.rubrics.set import DEFAULT
 from selfplay.core.errors import DataError
 from selfplay.ledger import AlarmEntry, Ledger, RubricEntry
 from selfplay.paths import LEDGER

@@ -16,12 +16,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from meta.anchor_file import read_anchors, write_anchors
-from meta.anchors import SHARES, Anchor, AnchorSet, anchors_from_groups
-from meta.config import JUDGES
+from meta.acceptance.pairwise import pairs_of
+from meta.anchors.anchors import SHARES, Anchor, AnchorSet, anchors_from_groups
+from meta.anchors.file import read_anchors, write_anchors
 from meta.judges import Judge
-from meta.pairwise import pairs_of
-from meta.rubric import read_rubric, rubric_file
+from meta.judges.table import JUDGES
+from meta.rubrics.rubric import read_rubric, rubric_file
 from selfplay.core.components import component
 from selfplay.core.errors import DataError
 from selfplay.core.types import Group, Response

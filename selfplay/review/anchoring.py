@@ -6,7 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeAlias, cast
 
-from meta.anchors import Anchor, AnchorSet, Origin, anchors_from_groups, suspects_from_groups
+from meta.anchors.anchors import (
+    Anchor,
+    AnchorSet,
+    Origin,
+    anchors_from_groups,
+    suspects_from_groups,
+)
 from meta.meta import Meta, TrustedJudge
 from meta.monitors.alarms import Alarm
 from selfplay.core.errors import ConfigError

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
+from meta.acceptance.scoring import AnyRubric, as_set
 from meta.judges import Judge, costs, judging_fingerprint
 from meta.meta import Meta
-from meta.scoring import AnyRubric, as_set
 from selfplay.core.types import Group, Verdict
 from selfplay.events import Listener, nobody
 from selfplay.ledger import Ledger

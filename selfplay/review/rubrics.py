@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from meta.anchors import part_of
+from meta.anchors.anchors import part_of
 from meta.reviewers import PastEdit
-from meta.rubric_diff import RubricDiff
-from meta.rubric_set import DEFAULT, RubricSet, diff_sets, rubric_set_from_yaml
+from meta.rubrics.diff import RubricDiff
+from meta.rubrics.set import DEFAULT, RubricSet, diff_sets, rubric_set_from_yaml
 from selfplay.core.errors import DataError
 from selfplay.ledger import AlarmEntry, Ledger, ReviewEntry, RubricEntry, RubricStatus, RunLock
 from selfplay.paths import LEDGER

@@ -15,17 +15,17 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from meta.anchors import Part, PartName
-from meta.decision import Decision
-from meta.gate import Gate
+from meta.acceptance.decision import Decision
+from meta.acceptance.gate import Gate
+from meta.anchors.anchors import Part, PartName
 from meta.meta import Meta
 from meta.monitors.alarms import Alarm, Looked
 from meta.monitors.exploits import EXPLOITS
 from meta.monitors.monitors import Monitors
 from meta.monitors.seen import Seen
-from meta.review import Situation, cause, share_at_top
 from meta.reviewers import Evidence, Proposal, Reviewer
-from meta.rubric_set import RubricSet, rubric_set_from_yaml
+from meta.reviewers.when import Situation, cause, share_at_top
+from meta.rubrics.set import RubricSet, rubric_set_from_yaml
 from selfplay.core.errors import PausedError
 from selfplay.core.json_text import without_nan
 from selfplay.core.seeding import Seed

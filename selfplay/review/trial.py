@@ -10,19 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from meta.anchors import SHARES, PartName, anchors_from_groups
-from meta.config import JUDGES
-from meta.decision import Decision
-from meta.gate import Gate, accuracy
-from meta.intervals import Interval, interval
+from meta.acceptance.decision import Decision
+from meta.acceptance.gate import Gate, accuracy
+from meta.acceptance.intervals import Interval, interval
+from meta.acceptance.options import GateOptions
+from meta.acceptance.pairwise import accuracy_by_prompt, pairs_of
+from meta.acceptance.scoring import Judging, as_set
+from meta.anchors.anchors import SHARES, PartName, anchors_from_groups
 from meta.judges.by_cluster import Embed, Membership
+from meta.judges.table import JUDGES
 from meta.monitors.exploits import EXPLOITS, Exploit
-from meta.pairwise import accuracy_by_prompt, pairs_of
 from meta.panel import built
-from meta.rubric import rubric_file
-from meta.rubric_set import RubricSet, read_rubric_set
-from meta.scoring import Judging, as_set
-from meta.tables.gate import GateOptions
+from meta.rubrics.rubric import rubric_file
+from meta.rubrics.set import RubricSet, read_rubric_set
 from selfplay.core.components import component
 from selfplay.core.embedding import Embedder
 from selfplay.core.errors import ConfigError

@@ -13,7 +13,8 @@ from dataclasses import replace
 from itertools import count
 from typing import Protocol
 
-from meta.judging.wins import comparisons_in
+from meta.judges.llm.wins import comparisons_in
+
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Probe, Prompt, Purpose, Response, Sampling, Verdict
 from selfplay.events import Listener, Progress, nobody

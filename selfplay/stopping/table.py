@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from meta.tables.monitors import ROWS as MONITORS
+from meta.monitors.table import MONITORS
 from selfplay.core.components import Row, Table
 from selfplay.core.errors import nearest, require
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from typer.testing import CliRunner
 
-from meta.config import JUDGES
 from meta.judges import judging_fingerprint
+from meta.judges.table import JUDGES
 from selfplay.analysis.status import digest
 from selfplay.build import open_game
 from selfplay.cli.main import app

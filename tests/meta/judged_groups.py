@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from meta.judges.llm.table import RubricLLMOptions
 from meta.judges.rubric_llm import RubricLLM
-from meta.rubric import Criterion, Rubric
-from meta.tables.judging import RubricLLMOptions
+from meta.rubrics.rubric import Criterion, Rubric
 from selfplay.core.components import chosen
 from selfplay.core.models.endpoint_options import EndpointOptions
 from selfplay.core.models.table import MODELS

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from meta.anchors import Part
+from meta.anchors.anchors import Part
 from meta.reviewers import Evidence, Proposal
 from meta.reviewers.llm.reviewer import LLMReviewer
-from meta.rubric import Criterion, Rubric
-from meta.tables.reviewers import ROWS, LLMOptions
+from meta.reviewers.table import REVIEWERS, LLMOptions
+from meta.rubrics.rubric import Criterion, Rubric
 from selfplay.core.components import chosen
 from selfplay.core.models.endpoint import EndpointModel
 from selfplay.core.models.endpoint_options import EndpointOptions
@@ -56,7 +56,7 @@ def endpoint(served: Served, **more: Any) -> EndpointModel:
 
 
 def reviewer(model: Any, **options: Any) -> LLMReviewer:
-    built: LLMReviewer = chosen("llm", ROWS, LLMOptions(**options)).build(model)
+    built: LLMReviewer = chosen("llm", REVIEWERS, LLMOptions(**options)).build(model)
     return built
 
 

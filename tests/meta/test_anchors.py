@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from meta.anchor_file import anchor_row, read_anchors, write_anchors
-from meta.anchors import (
+from meta.anchors.anchors import (
     SHARES,
     Anchor,
     AnchorSet,
@@ -18,6 +17,7 @@ from meta.anchors import (
     part_of,
     suspects_from_groups,
 )
+from meta.anchors.file import anchor_row, read_anchors, write_anchors
 from selfplay.core.errors import DataError, ResourceError
 from selfplay.core.types import Lineage, Message, Prompt, Puzzle
 from selfplay.data.recorded import read_recorded, to_group

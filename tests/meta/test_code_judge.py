@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from meta.config import JUDGES
 from meta.judges.code import CodeJudge, Pair, find_code, read_tests
+from meta.judges.table import JUDGES, CodeOptions
 from meta.sandbox.limits import Limits
 from meta.sandbox.sandbox import ProgramRun, Sandbox
 from meta.sandbox.suite import UnitTests
-from meta.tables.code import CodeOptions
 from selfplay.core.components import chosen
 from selfplay.core.errors import ConfigError, DataError, ResourceError
 from selfplay.core.types import Group, Prompt, Response, Verdict, user

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from meta.constitution import (
+from meta.constitution.constitution import (
     MAX_PRINCIPLES,
     SHIPPED,
     Constitution,

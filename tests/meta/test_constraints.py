@@ -8,17 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from meta.config import (
-    JUDGES,
-    CheckOptions,
-    Constraint,
-    MetaConfig,
-    TaskJudges,
-    VerifierOptions,
-)
+from meta.config import Constraint, MetaConfig, TaskJudges
+from meta.judges.table import JUDGES, CheckOptions, VerifierOptions
 from meta.meta import Meta
 from meta.panel import settled
-from meta.rubric import SHIPPED
+from meta.rubrics.rubric import SHIPPED
 from selfplay.config import load_config
 from selfplay.core.components import chosen
 from selfplay.core.errors import ConfigError

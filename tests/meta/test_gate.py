@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from meta.anchors import AnchorSet, Part, anchors_from_groups
-from meta.decision import Decision
-from meta.gate import Gate, accuracy
-from meta.intervals import interval
+from meta.acceptance.decision import Decision
+from meta.acceptance.gate import Gate, accuracy
+from meta.acceptance.intervals import interval
+from meta.acceptance.options import GateOptions
+from meta.acceptance.pairwise import accuracy_by_prompt, pairs_of
+from meta.acceptance.scoring import AnyRubric, checks_judging
+from meta.anchors.anchors import AnchorSet, Part, anchors_from_groups
 from meta.judges import Judge
 from meta.judges.rubric_checks import RubricChecks
 from meta.monitors.exploits import EXPLOITS as KNOWN
-from meta.pairwise import accuracy_by_prompt, pairs_of
-from meta.rubric import Criterion, Rubric
-from meta.rubric_set import RubricSet
-from meta.scoring import AnyRubric, checks_judging
-from meta.tables.gate import GateOptions
+from meta.rubrics.rubric import Criterion, Rubric
+from meta.rubrics.set import RubricSet
 from selfplay.core.components import NoOptions
 from selfplay.core.errors import ConfigError, DataError
 from selfplay.core.types import Group, Prompt, Verdict

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from meta.config import JUDGES
 from meta.judges.instructions import InstructionsJudge
+from meta.judges.table import JUDGES, InstructionsOptions
 from meta.meta import Meta
-from meta.tables.verifiers import InstructionsOptions
 from selfplay.config import load_config
 from selfplay.core.components import chosen
 from selfplay.core.errors import ConfigError

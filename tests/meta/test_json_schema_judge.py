@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from meta.judges.json_schema import MOST_VIOLATIONS, JsonSchemaJudge
+from meta.judges.table import JsonSchemaOptions
 from meta.meta import Meta
-from meta.tables.verifiers import JsonSchemaOptions
 from selfplay.config import load_config
 from selfplay.core.errors import ConfigError
 from selfplay.core.types import Group, Prompt, Response, Verdict, user

@@ -13,19 +13,20 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from meta.config import JUDGES, MetaConfig
+from meta.config import MetaConfig
 from meta.judges.direct_score import DirectScore, expected_rating, rescaled
-from meta.judges.pairwise import Outcome, Pairwise, outcome, pairs
-from meta.judges.verdict_token import VerdictToken, factuality, false_refusal, safety
-from meta.judging.masses import Masses, exclusive, read_masses
-from meta.judging.wins import comparisons_in
-from meta.meta import Meta
-from meta.tables.judging import (
+from meta.judges.llm.masses import Masses, exclusive, read_masses
+from meta.judges.llm.table import (
     DirectScoreOptions,
     PairwiseOptions,
     ProbabilityOptions,
     VerdictTokenOptions,
 )
+from meta.judges.llm.wins import comparisons_in
+from meta.judges.pairwise import Outcome, Pairwise, outcome, pairs
+from meta.judges.table import JUDGES
+from meta.judges.verdict_token import VerdictToken, factuality, false_refusal, safety
+from meta.meta import Meta
 from selfplay.config import load_values
 from selfplay.core.components import Choice, chosen
 from selfplay.core.errors import ConfigError

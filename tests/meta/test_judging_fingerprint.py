@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from meta.judges import fingerprint_of, judging_fingerprint
-from meta.tables.judging import RubricLLMOptions
+from meta.judges.llm.table import RubricLLMOptions
 from selfplay.core.components import chosen
 from selfplay.core.models.endpoint_options import EndpointOptions
 from selfplay.core.models.table import MODELS, OwnModelOptions

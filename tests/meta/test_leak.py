@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from meta.reviewers.leak import leaked
-from meta.rubric import Criterion, Rubric
+from meta.rubrics.rubric import Criterion, Rubric
 
 GSM8K = Path(__file__).parents[2] / "../shared/data/gsm8k/example_model_solutions.jsonl"
 TEXTS = [

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from meta.judges.llm.reading import Reading
 
-from meta.anchors import Anchor, Part, part_of
-from meta.judging.reading import Reading
+from meta.anchors.anchors import Anchor, Part, part_of
 from meta.reviewers import PastEdit
 from meta.reviewers.llm.replies import Rules
 from meta.reviewers.llm.shown import select
 from meta.reviewers.llm.wording import Wording
 from meta.reviewers.rationales import rationales
-from meta.rubric import Criterion, Rubric, rubric_from_yaml
-from meta.tables.reviewers import LLMOptions
+from meta.reviewers.table import LLMOptions
+from meta.rubrics.rubric import Criterion, Rubric, rubric_from_yaml
 from selfplay.core.errors import ConfigError, DataError
 from selfplay.core.models.dialect import FORM
 from selfplay.core.models.scripted import ScriptedModel

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from meta.judges.llm.quoting import disarmed
 
-from meta.judging.quoting import disarmed
-from meta.rubric import MAX_CRITERIA, Criterion, Rubric
+from meta.rubrics.rubric import MAX_CRITERIA, Criterion, Rubric
 from selfplay.core.errors import PausedError
 from selfplay.core.models.scripted import ScriptedModel
 from tests.meta.reviewed import (

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from meta.config import JUDGES, MetaConfig, TaskJudges, VerifierOptions
+from meta.acceptance.scoring import as_set
+from meta.config import MetaConfig, TaskJudges
+from meta.judges.llm.table import BY_MODELS
 from meta.judges.rubric_checks import RubricChecks
+from meta.judges.table import JUDGES, VerifierOptions
 from meta.meta import Meta
-from meta.rubric import Criterion, Rubric
-from meta.scoring import as_set
-from meta.tables import judging
-from meta.tables.review import ReviewOptions
+from meta.reviewers.options import ReviewOptions
+from meta.rubrics.rubric import Criterion, Rubric
 from selfplay.core.components import Choice, NoOptions, find_row
 from selfplay.core.tasks import Match
 from selfplay.core.types import Group, Prompt, Response, user
@@ -45,7 +46,7 @@ def test_importing_the_configuration_loads_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-NEED_A_MODEL = {"reward_model"} | judging.ROWS.keys()
+NEED_A_MODEL = {"reward_model"} | BY_MODELS.keys()
 NEED_COLUMNS = {"code", "instructions", "json_schema"}
 """Judges that read unit tests, constraints or a schema beside the prompt."""
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from meta.judges.llm.reading import CUT_OFF, NO_OBJECT
+from meta.judges.llm.table import MetaRewardingOptions
 from meta.judges.meta_rewarding import JudgementPair, MetaRewarding
-from meta.judging.reading import CUT_OFF, NO_OBJECT
-from meta.rubric import Rubric
-from meta.tables.meta_rewarding import MetaRewardingOptions
+from meta.rubrics.rubric import Rubric
 from selfplay.core.errors import ConfigError
 from selfplay.core.models.pretrained import load_pretrained
 from selfplay.core.models.transformers_model import TransformersModel

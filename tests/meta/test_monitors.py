@@ -11,7 +11,7 @@ import pytest
 from meta.monitors.alarms import Looked, Suspect
 from meta.monitors.monitors import Monitors, strongest
 from meta.monitors.seen import Seen
-from meta.tables.monitors import ACTIONS, ROWS, MonitorOptions, MonitorsOptions
+from meta.monitors.table import ACTIONS, MONITORS, MonitorOptions, MonitorsOptions
 from selfplay.core.components import chosen
 from selfplay.core.errors import ConfigError
 from selfplay.core.seeding import Seed
@@ -83,11 +83,11 @@ def test_a_share_too_small_for_one_round_is_found_over_several() -> None:
 
 def test_while_nothing_changes_the_budget_of_false_alarms_is_kept() -> None:
     # Eight runs of 26 rounds with a budget of 20 alarms in 100 rounds: 42 expected at the most.
-    names = [name for name in ROWS if name != "tokens"]
+    names = [name for name in MONITORS if name != "tokens"]
     options = watching(*names, budget=20.0)
     options = replace(
         options,
-        watch=tuple(chosen(c.name, ROWS, replace(c.options, least=0.0)) for c in options.watch),
+        watch=tuple(chosen(c.name, MONITORS, replace(c.options, least=0.0)) for c in options.watch),
     )
     alarms = looks = 0
     for i in range(8):
@@ -210,7 +210,7 @@ def test_a_drift_smaller_than_what_matters_is_no_alarm() -> None:
     rounds, _ = planted_from(6, 6, 0.2)
     options = watching("templates")
     large = MonitorsOptions(
-        watch=(chosen("templates", ROWS, replace(options.watch[0].options, least=0.6)),)
+        watch=(chosen("templates", MONITORS, replace(options.watch[0].options, least=0.6)),)
     )
     assert run(options, rounds)[6].alarms
     assert not run(large, rounds)[6].alarms
@@ -227,7 +227,7 @@ def test_too_few_prompts_and_none_at_all_say_nothing() -> None:
 def test_metrics_hold_every_statistic_that_can_be_measured() -> None:
     metrics = run(MonitorsOptions(), {1: a_round(1)})[1].metrics
     assert set(metrics) == {
-        f"monitor/{name}" for name in ROWS if name not in ("tokens", "language")
+        f"monitor/{name}" for name in MONITORS if name not in ("tokens", "language")
     } | {"alarms"}
 
 
@@ -241,8 +241,8 @@ def test_the_strongest_action_is_the_one_that_counts() -> None:
 
 def test_every_monitor_measures_every_group_and_names_what_it_does() -> None:
     seen = Seen([group(["a b c d", ""], rewards=[1.0, None]), group(["e"], rewards=[0.0])])
-    for name, row in ROWS.items():
-        statistic = chosen(name, ROWS).build()
+    for name, row in MONITORS.items():
+        statistic = chosen(name, MONITORS).build()
         sizes = [len(values) for values in statistic.pooled(statistic.measure(seen))]
         assert sizes == [2, 1], name
         assert row.summary
@@ -259,9 +259,9 @@ def test_every_monitor_measures_every_group_and_names_what_it_does() -> None:
         (MonitorsOptions(spans=()), "different numbers"),
         (MonitorsOptions(reference=0), "1 or more"),
         (watching("gap", "gap"), "each monitor once"),
-        (ROWS["templates"].options(words=0), "1 or more"),
-        (ROWS["saturation"].options(share=1.5), "0 to 1"),
-        (ROWS["short"].options(tail=0.5), "below 0.5"),
+        (MONITORS["templates"].options(words=0), "1 or more"),
+        (MONITORS["saturation"].options(share=1.5), "0 to 1"),
+        (MONITORS["short"].options(tail=0.5), "below 0.5"),
     ],
 )
 def test_impossible_options_are_refused(
@@ -273,6 +273,6 @@ def test_impossible_options_are_refused(
 
 def test_the_level_of_a_test_shares_the_budget_among_all_of_them() -> None:
     options = MonitorsOptions()
-    tests = options.per * len(ROWS) * len(options.spans)
+    tests = options.per * len(MONITORS) * len(options.spans)
     assert options.level * tests == pytest.approx(options.budget)
     assert {f.name for f in fields(options)} >= {"budget", "per", "spans", "reference"}

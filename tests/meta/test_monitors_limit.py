@@ -6,7 +6,7 @@ import pytest
 
 from meta.monitors.monitors import Monitors, strongest
 from meta.monitors.seen import Seen
-from meta.tables.monitors import ROWS, MonitorsOptions, SaturationOptions
+from meta.monitors.table import MONITORS, MonitorsOptions, SaturationOptions
 from selfplay.core.components import chosen
 from selfplay.core.errors import ConfigError
 from selfplay.core.seeding import Seed
@@ -15,7 +15,7 @@ from tests.meta.watched import a_round
 
 def watching(limit: float | None, action: str = "pause") -> Monitors:
     options = SaturationOptions(limit=limit, action=action)
-    watch = (chosen("saturation", ROWS, options),)
+    watch = (chosen("saturation", MONITORS, options),)
     return Monitors(MonitorsOptions(watch=watch), ROUNDS.__getitem__, Seed(0))
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from meta.anchors import Anchor, AnchorSet, part_of
-from meta.bradley_terry import PRIOR, strengths
-from meta.exploit_ranks import plant
-from meta.opinions import Opinion, Preference, Rating, anchors_from_opinions
-from meta.pairwise import pairs_of
+from meta.acceptance.exploit_ranks import plant
+from meta.acceptance.pairwise import pairs_of
+from meta.anchors.anchors import Anchor, AnchorSet, part_of
+from meta.anchors.bradley_terry import PRIOR, strengths
+from meta.anchors.opinions import Opinion, Preference, Rating, anchors_from_opinions
 from selfplay.core.errors import DataError
 from selfplay.core.types import Prompt, user
 

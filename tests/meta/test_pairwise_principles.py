@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from meta.judges.llm.thinking import CUT_OFF
 from numpy.typing import NDArray
 
-from meta.constitution import Constitution, constitution_file, read_constitution
+from meta.constitution.constitution import Constitution, constitution_file, read_constitution
+from meta.judges.llm.table import PairwiseOptions
 from meta.judges.pairwise import Outcome, Pairwise
-from meta.judging.thinking import CUT_OFF
-from meta.tables.judging import PairwiseOptions
 from selfplay.core.errors import ConfigError, DataError
 from selfplay.core.models.pretrained import Pretrained, load_pretrained
 from selfplay.core.models.transformers_model import TransformersModel

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from meta.constitution import Constitution
-from meta.revising import Chain, revise
+from meta.constitution.constitution import Constitution
+from meta.constitution.revising import Chain, revise
 from selfplay.core.errors import EndpointError
 from selfplay.core.models.endpoint import EndpointModel
 from selfplay.core.models.endpoint_options import EndpointOptions

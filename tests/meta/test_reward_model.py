@@ -17,8 +17,9 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from meta.config import FORMATS, MetaConfig, RewardModelOptions
+from meta.config import MetaConfig
 from meta.judges.reward_model import RewardModelJudge
+from meta.judges.table import FORMATS, RewardModelOptions
 from meta.meta import Meta
 from selfplay.config import load_values
 from selfplay.core.errors import ConfigError, ModelError

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meta.rubric import MAX_CRITERIA, Criterion, Rubric, read_rubric, rubric_from_yaml
+from meta.rubrics.rubric import MAX_CRITERIA, Criterion, Rubric, read_rubric, rubric_from_yaml
 
 SHORT = Criterion("short", "Stay short.", 2.0, check="length", params={"maximum": 5})
 LOUD = Criterion("loud", "Do not shout.", 1.0, (0.0, 10.0), "deduction", check="case")

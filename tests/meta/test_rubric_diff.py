@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from meta.rubric import MAX_NAME, MAX_TEXT, Criterion, Rubric, rubric_from_yaml
-from meta.rubric_diff import diff
+from meta.rubrics.diff import diff
+from meta.rubrics.rubric import MAX_NAME, MAX_TEXT, Criterion, Rubric, rubric_from_yaml
 from selfplay.core.errors import DataError
 from selfplay.core.yaml_guard import MAX_CHARACTERS
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from meta.config import JUDGES, MetaConfig
+from meta.config import MetaConfig
+from meta.judges.llm.table import RubricLLMOptions
 from meta.judges.rubric_llm import RubricLLM
+from meta.judges.table import JUDGES
 from meta.meta import Meta
-from meta.rubric import Rubric
-from meta.tables.judging import RubricLLMOptions
+from meta.rubrics.rubric import Rubric
 from selfplay.config import load_values
 from selfplay.core.components import chosen
 from selfplay.core.errors import ConfigError

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from meta.clusters import MAX_CLUSTERS, Cluster, Clusters, fit_clusters, spherical_k_means
+from meta.acceptance.scoring import checks_judging
 from meta.judges.by_cluster import ByCluster, Membership
 from meta.judges.rubric_checks import RubricChecks
-from meta.rubric_set import RubricSet, diff_sets, read_rubric_set, rubric_set_from_yaml
-from meta.scoring import checks_judging
+from meta.rubrics.clusters import MAX_CLUSTERS, Cluster, Clusters, fit_clusters, spherical_k_means
+from meta.rubrics.set import RubricSet, diff_sets, read_rubric_set, rubric_set_from_yaml
 from selfplay.core.components import NoOptions
 from selfplay.core.embedding import Embedder
 from selfplay.core.errors import ConfigError, DataError

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from meta.anchors import Anchor, AnchorSet, Part, anchors_from_groups
-from meta.gate import Gate
+from meta.acceptance.gate import Gate
+from meta.acceptance.options import GateOptions
+from meta.anchors.anchors import Anchor, AnchorSet, Part, anchors_from_groups
 from meta.reviewers import Evidence, Proposal, Reviewer
 from meta.reviewers.catalogue import catalogue, denied_checks
 from meta.reviewers.edits import edits_of
 from meta.reviewers.statistical import StatisticalReviewer, Table
-from meta.rubric import MAX_CRITERIA, Criterion, Rubric, rubric_from_yaml
-from meta.tables.gate import GateOptions
-from meta.tables.reviewers import ROWS, StatisticalOptions
+from meta.reviewers.table import REVIEWERS, StatisticalOptions
+from meta.rubrics.rubric import MAX_CRITERIA, Criterion, Rubric, rubric_from_yaml
 from selfplay.core.checks import CHECKS
 from selfplay.core.components import chosen
 from selfplay.core.errors import ConfigError, DataError
@@ -32,7 +32,7 @@ SILENT = Criterion("wise", "Is it wise?", 4.0, kind="judge")
 
 
 def propose(own: Rubric, part: Part, seed: Seed = SEED, **options: Any) -> Proposal:
-    reviewer: Reviewer = chosen("statistical", ROWS, StatisticalOptions(**options)).build()
+    reviewer: Reviewer = chosen("statistical", REVIEWERS, StatisticalOptions(**options)).build()
     return reviewer.propose(Evidence(own, part), seed)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import meta.judges.verifier as module
-from meta.config import VerifierOptions
+from meta.judges.table import VerifierOptions
 from meta.judges.verifier import NOTHING_TO_VERIFY, Verifier
 from selfplay.core.errors import DataError
 from selfplay.core.gym import gym_item, gym_scorer

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from meta.anchors import Anchor, AnchorSet, Origin, PartName, part_of
-from meta.rubric import Criterion, Rubric
+from meta.anchors.anchors import Anchor, AnchorSet, Origin, PartName, part_of
+from meta.rubrics.rubric import Criterion, Rubric
 from selfplay.core.types import Group, Prompt, Response, Verdict, user
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from meta.monitors.monitors import Monitor
 from meta.monitors.seen import Seen
-from meta.tables.monitors import ROWS, MonitorsOptions
+from meta.monitors.table import MONITORS, MonitorsOptions
 from selfplay.core.components import chosen
 from selfplay.core.types import Group, Prompt, Response, Verdict, user
 
@@ -80,9 +80,9 @@ def with_texts(seen: Seen, share: float, text: Any) -> tuple[Seen, set[tuple[int
 
 
 def monitor(name: str, **options: Any) -> Monitor:
-    choice = chosen(name, ROWS, ROWS[name].options(**options))
+    choice = chosen(name, MONITORS, MONITORS[name].options(**options))
     return Monitor(name, choice.options, choice.build())
 
 
 def watching(*names: str, **options: Any) -> MonitorsOptions:
-    return MonitorsOptions(watch=tuple(chosen(name, ROWS) for name in names), **options)
+    return MonitorsOptions(watch=tuple(chosen(name, MONITORS) for name in names), **options)

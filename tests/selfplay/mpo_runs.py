@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from meta.rubric import Criterion, Rubric
+from meta.rubrics.rubric import Criterion, Rubric
 from selfplay.build import open_game
 from selfplay.config import Loaded, load_config
 from selfplay.config.settings import RunConfig

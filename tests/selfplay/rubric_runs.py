@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from meta.rubric import Criterion, Rubric
+from meta.rubrics.rubric import Criterion, Rubric
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from meta.config import RewardModelOptions
 from meta.judges.reward_model import RewardModelJudge
+from meta.judges.table import RewardModelOptions
 from selfplay.config import load_config
 from selfplay.core.types import Group, Prompt, Response, user
 from selfplay.offline.train import open_job, train

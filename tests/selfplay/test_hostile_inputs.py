@@ -21,10 +21,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from meta.anchor_file import read_anchors
-from meta.constitution import read_constitution
-from meta.rubric import SHIPPED, read_rubric
-from meta.rubric_set import read_rubric_set
+from meta.anchors.file import read_anchors
+from meta.constitution.constitution import read_constitution
+from meta.rubrics.rubric import SHIPPED, read_rubric
+from meta.rubrics.set import read_rubric_set
 from selfplay.ablation.grid import grid_config
 from selfplay.analysis.status import standing
 from selfplay.cli.entrance import Entrance

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from meta.rubric import Rubric
+from meta.rubrics.rubric import Rubric
 from selfplay.build import open_game
 from selfplay.config import Loaded, load_config
 from selfplay.config.settings import RunConfig

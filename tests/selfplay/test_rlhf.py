@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from meta.config import VerifierOptions
+from meta.judges.table import VerifierOptions
 from meta.judges.verifier import Verifier
 from selfplay.build import open_game
 from selfplay.config import load_config

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
-from meta.judging.asking import replies_of
-from meta.judging.quoting import disarmed
+from meta.judges.llm.asking import replies_of
+from meta.judges.llm.quoting import disarmed
 from meta.reviewers.llm.replies import Fault
-from meta.tables.reviewers import LLMOptions
+from meta.reviewers.table import LLMOptions
 from selfplay.core.seeding import Seed
 from selfplay.core.text import TextModel
 from selfplay.core.types import Chat, Message, Response, Sampling

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from meta.judging.quoting import disarmed
-from meta.judging.reading import encodable, last_object
-from meta.rubric import Criterion, Rubric, arguments
+from meta.judges.llm.quoting import disarmed
+from meta.judges.llm.reading import encodable, last_object
+from meta.rubrics.rubric import Criterion, Rubric, arguments
 from selfplay.core.errors import DataError
 from selfplay.core.types import Response
 

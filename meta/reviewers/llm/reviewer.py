@@ -38,9 +38,9 @@ from meta.reviewers.llm.replies import (
 )
 from meta.reviewers.llm.shown import select
 from meta.reviewers.llm.wording import Request, Wording
-from meta.rubric import Rubric
-from meta.rubric_diff import diff
-from meta.tables.reviewers import LLMOptions
+from meta.reviewers.table import LLMOptions
+from meta.rubrics.diff import diff
+from meta.rubrics.rubric import Rubric
 from selfplay.core.checks import CHECKS
 from selfplay.core.errors import ConfigError, DataError, EndpointError
 from selfplay.core.instructions.table import INSTRUCTIONS

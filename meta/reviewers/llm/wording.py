@@ -1,8 +1,8 @@
 """What a reviewing model is asked in each of MPO's three steps (arXiv 2504.20157), and the form.
 
 Everything that it is shown, its own earlier replies and the rubric included, stands between lines
-that carry a code (`meta.judging.quoting`): rollouts, and whatever was written after reading them,
-are material. All requests of a step have one code and begin alike, so that servers that keep
+that carry a code (`meta.judges.llm.quoting`): rollouts, and whatever was written after reading
+them, are material. All requests of a step have one code and begin alike, so that servers that keep
 prefixes read that part once. The forms' placeholders are no JSON.
 
 Left out of what is shown: held-out accuracy, and anchors that are not among the rollouts.
@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from meta.judging.quoting import asked, code_for, material
+from meta.judges.llm.quoting import asked, code_for, material
 from meta.reviewers import Evidence
 from meta.reviewers.llm.replies import ANALYSIS, CODE, CRITERIA, Rules
 from meta.reviewers.llm.shown import Shown
-from meta.rubric import MAX_CRITERIA, MAX_NAME, MAX_TEXT, write_yaml
+from meta.rubrics.rubric import MAX_CRITERIA, MAX_NAME, MAX_TEXT, write_yaml
 from selfplay.core.checks import CHECKS
 from selfplay.core.types import Chat, user
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from meta.tables.judging import PairwiseOptions
-from meta.tables.meta_rewarding import MetaRewardingOptions
+from meta.judges.llm.table import MetaRewardingOptions, PairwiseOptions
 from selfplay.core.components import Table, component
 from selfplay.core.errors import require
 from selfplay.core.models.table import MODELS

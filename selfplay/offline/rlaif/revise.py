@@ -1,4 +1,4 @@
-"""Revised answers as training data: `meta.revising` on a file of prompts.
+"""Revised answers as training data: `meta.constitution.revising` on a file of prompts.
 
 A row is a demonstration (`prompt`, `completion`), which `selfplay train --objective sft` reads; it
 keeps the first `answer` as `first_answer` and every step with its principle. A chain that broke off
@@ -15,11 +15,12 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from meta.constitution import constitution_file, read_constitution
-from meta.judging.asking import Asked
-from meta.judging.quoting import VERSION as QUOTING
-from meta.revising import WORDING, Chain
-from meta.revising import revise as chains_of
+from meta.judges.llm.asking import Asked
+from meta.judges.llm.quoting import VERSION as QUOTING
+
+from meta.constitution.constitution import constitution_file, read_constitution
+from meta.constitution.revising import WORDING, Chain
+from meta.constitution.revising import revise as chains_of
 from selfplay.config import Loaded, load_config
 from selfplay.core.notices import note
 from selfplay.core.seeding import Seed

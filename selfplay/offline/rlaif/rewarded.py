@@ -20,7 +20,7 @@ from typing import Any
 
 from meta.judges import judging_fingerprint
 from meta.judges.meta_rewarding import Judged, JudgementPair, MetaRewarding
-from meta.rubric import read_rubric, rubric_file
+from meta.rubrics.rubric import read_rubric, rubric_file
 from selfplay.config import Loaded, load_config
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group

@@ -21,9 +21,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from meta.anchor_file import prompt_row
-from meta.anchors import Anchor
-from meta.opinions import Opinion, Rating, anchors_from_opinions
+from meta.anchors.anchors import Anchor
+from meta.anchors.file import prompt_row
+from meta.anchors.opinions import Opinion, Rating, anchors_from_opinions
 from selfplay.core.errors import DataError, LedgerError, ModelError
 from selfplay.core.places import writing
 from selfplay.review.feedback.reading import Feedback, Library, library, read_feedback

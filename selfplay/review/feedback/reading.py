@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from meta.opinions import Opinion, Preference, Rating
+from meta.anchors.opinions import Opinion, Preference, Rating
 from selfplay.core.errors import DataError
 from selfplay.core.types import Chat, Group, Prompt
 from selfplay.data.rows import read_rows

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from meta.anchor_file import check_columns, prompt_from
+from meta.anchors.file import check_columns, prompt_from
 from selfplay.core.errors import DataError
 from selfplay.core.types import Prompt
 from selfplay.data.rows import TableRow

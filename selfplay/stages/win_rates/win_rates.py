@@ -2,7 +2,7 @@
 
 A comparison's *win* is 1, 0, or anything between, 1/2 being a tie. Prompts weigh the same, and are
 what intervals rest on, however many comparisons each has: Student's t over prompt means for the
-plain rate (`meta.intervals`).
+plain rate (`meta.acceptance.intervals`).
 
 Judges favour long answers. The length-controlled rate follows AlpacaEval 2 (Dubois et al., 2024,
 arXiv 2404.04475): a logistic regression of the wins,
@@ -29,7 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from meta.intervals import interval, t_quantile
+from meta.acceptance.intervals import interval, t_quantile
 
 RIDGE = (1e-3, 1.0)
 """On θ and φ."""

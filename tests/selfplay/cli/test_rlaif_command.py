@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from meta.rubric import Rubric
+from meta.rubrics.rubric import Rubric
 from selfplay.cli.main import app
 from selfplay.data.recorded import read_recorded
 from selfplay.offline.rlaif.rewarded import share_at_top

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from meta.anchor_file import write_anchors
-from meta.anchors import AnchorSet
-from meta.rubric import rubric_from_yaml
-from meta.rubric_set import RubricSet
+from meta.anchors.anchors import AnchorSet
+from meta.anchors.file import write_anchors
+from meta.rubrics.rubric import rubric_from_yaml
+from meta.rubrics.set import RubricSet
 from selfplay.cli.main import app
 from selfplay.core.errors import ConfigError, DataError
 from selfplay.review.trial import find_rubric, score_responses, try_on_anchors

@@ -17,9 +17,9 @@ from creator.estimators.table import ESTIMATORS
 from creator.gates.table import GATES
 from creator.operators.table import OPERATORS
 from creator.samplers.table import SAMPLERS
-from meta.config import JUDGES
-from meta.tables.monitors import ROWS as MONITORS
-from meta.tables.reviewers import ROWS as REVIEWERS
+from meta.judges.table import JUDGES
+from meta.monitors.table import MONITORS
+from meta.reviewers.table import REVIEWERS
 from selfplay.cli.main import app
 from selfplay.config import load_config
 from selfplay.config.settings import HELDOUT, PROMPTS

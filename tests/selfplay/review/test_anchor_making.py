@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from meta.anchor_file import read_anchors, write_anchors
-from meta.anchors import Anchor, AnchorSet
+from meta.anchors.anchors import Anchor, AnchorSet
+from meta.anchors.file import read_anchors, write_anchors
 from meta.judges.verifier import NOTHING_TO_VERIFY
-from meta.rubric import Criterion, Rubric
+from meta.rubrics.rubric import Criterion, Rubric
 from selfplay.config import load_config
 from selfplay.core.errors import ConfigError, DataError
 from selfplay.core.types import Prompt, user

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from meta.anchors import AnchorSet
+from meta.anchors.anchors import AnchorSet
 from selfplay.core.errors import ConfigError, DataError, LedgerError
 from selfplay.core.types import Group, Prompt, user
 from selfplay.ledger import AlarmEntry, Ledger, RunLock

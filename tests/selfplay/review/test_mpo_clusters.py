@@ -9,7 +9,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from meta.rubric_set import RubricSet
+from meta.rubrics.set import RubricSet
 from selfplay.analysis.replay import moment
 from selfplay.build import open_game
 from selfplay.cli.main import app

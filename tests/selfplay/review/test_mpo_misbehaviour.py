@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from meta.judges.llm.asking import UNANSWERED
+from meta.judges.llm.quoting import disarmed, exhibit
 
-from meta.judging.asking import UNANSWERED
-from meta.judging.quoting import disarmed, exhibit
 from meta.monitors.exploit_texts import INJECTIONS
-from meta.rubric import Rubric
+from meta.rubrics.rubric import Rubric
 from selfplay.build import open_game
 from selfplay.core.errors import PausedError
 from selfplay.core.types import Group

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from meta.anchor_file import write_anchors
-from meta.anchors import Anchor, AnchorSet, part_of
+from meta.anchors.anchors import Anchor, AnchorSet, part_of
+from meta.anchors.file import write_anchors
 from meta.judges.verifier import Verifier
 from selfplay.build import open_game
 from selfplay.config import Loaded, load_config

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meta.intervals import interval
+from meta.acceptance.intervals import interval
 from selfplay.stages.win_rates.win_rates import Contest, length_controlled, rates, win_rate
 
 

@@ -1,0 +1,1 @@
+"""Anchors: responses whose worth is known, on which rubrics are tried."""

@@ -1,0 +1,1 @@
+"""Constitutions, and answers that a model mends by them."""

@@ -1,0 +1,1 @@
+"""Rubrics as data: text, differences, one for each cluster of prompts; and those that ship."""
