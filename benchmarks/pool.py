@@ -19,8 +19,8 @@ from creator.estimators.evidence import Evidence
 from creator.estimators.table import ESTIMATORS
 from creator.pool import table as retention
 from creator.pool.dropping import dropped
-from creator.pool.file import UNSEEN, Snapshot
 from creator.pool.pool import Pool
+from creator.pool.records import UNSEEN, Snapshot
 from creator.samplers.candidates import Candidates, filled
 from creator.samplers.table import SAMPLERS
 from selfplay.core.components import chosen

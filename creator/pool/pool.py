@@ -22,7 +22,7 @@ from creator.estimators.moments import FloatArray, IntArray, Integers
 from creator.estimators.staleness import discounted, trust
 from creator.estimators.table import TrustOptions
 from creator.pool.contents import Contents
-from creator.pool.file import FIELDS, MOST, RECORD, UNJUDGED, UNSEEN, Snapshot
+from creator.pool.records import FIELDS, MOST, RECORD, UNJUDGED, UNSEEN, Snapshot
 from creator.pool.retirement import UNRESTED, Standing
 from creator.samplers.candidates import Candidates, Sampler
 from selfplay.core.types import Now

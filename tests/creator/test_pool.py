@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from creator.estimators.evidence import NEVER, Estimated, Evidence, evidence_of
 from creator.estimators.table import ESTIMATORS, TrustOptions
-from creator.pool.file import RECORD, Snapshot
 from creator.pool.pool import Pool, extended, numbers, texts
+from creator.pool.records import RECORD, Snapshot
 from creator.pool.retirement import UNRESTED, Standing
 from creator.samplers.table import SAMPLERS
 from selfplay.core.components import chosen
