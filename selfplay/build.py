@@ -52,10 +52,10 @@ from selfplay.stages.labels import estimated_from, judged_in
 from selfplay.stages.long_prompts import Room
 from selfplay.stages.rewriting import network_of
 from selfplay.stages.rollouts import Rollouts
+from selfplay.stages.scales import scales_by
 from selfplay.stages.tasks import (
     refuse_unknown_tasks,
     samples_of,
-    scales_by,
     solver_config,
     task_judges,
     verified_by,

@@ -46,7 +46,7 @@ from selfplay.core.types import Now
 from selfplay.ledger import Ledger
 from selfplay.paths import LEDGER
 from selfplay.stages.labels import TRAIN, estimated_from
-from selfplay.stages.tasks import scales_by
+from selfplay.stages.scales import scales_by
 
 OWN = "run"
 """The name of the run's own estimator and sampler among the alternatives."""

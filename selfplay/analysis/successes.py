@@ -20,7 +20,7 @@ from selfplay.config import load_values
 from selfplay.config.settings import RunConfig
 from selfplay.ledger import census, pool
 from selfplay.ledger.database import Database
-from selfplay.stages.tasks import scales_by
+from selfplay.stages.scales import scales_by
 
 SUCCESS = 0.5
 """Halfway up."""

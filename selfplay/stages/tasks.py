@@ -2,17 +2,13 @@
 
 Each role partitions the prompts by the same conditions (`selfplay.core.tasks`), so they agree on
 which task a prompt belongs to.
-
-The scale on which each task is judged is kept in the ledger, for whoever reads the run later:
-building a judge may load a model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from creator.scales import Scale, Scales, unit
 from meta.config import TaskJudges
 from selfplay.config.settings import RunConfig
 from selfplay.core.components import chosen
@@ -105,26 +101,3 @@ def samples_of(config: RunConfig) -> Callable[[Prompt], int]:
         return (counts[name] if name is not None else None) or common
 
     return samples
-
-
-COMMON = ""
-"""Stands for the judge of prompts that no task takes."""
-
-
-def scales_by(config: RunConfig, bounds: Mapping[str, tuple[float, float]]) -> Scales:
-    """The scale of each prompt.
-
-    Args:
-        config: whose tasks take prompts.
-        bounds: lowest and highest reward by a task's name, `COMMON` for all other prompts; empty
-            where they were not kept: rewards are then taken as they are.
-    """
-    if not bounds:
-        return unit
-    partition = Partition((task.name, task.match) for task in config.tasks)
-    known = {name: Scale(name, low, high) for name, (low, high) in bounds.items()}
-
-    def scales(prompts: Sequence[Prompt]) -> list[Scale]:
-        return [known.get(partition.of(prompt) or COMMON, known[COMMON]) for prompt in prompts]
-
-    return scales
