@@ -28,9 +28,9 @@ from tempfile import TemporaryDirectory
 
 import httpx2
 import numpy as np
-from meta.judges.llm.grading import request, response_format
 
 from benchmarks.runner import Measurement
+from meta.judges.llm.grading import request, response_format
 from meta.judges.llm.table import RubricLLMOptions
 from meta.judges.rubric_llm import RubricLLM
 from meta.rubrics.rubric import Criterion, Rubric

@@ -10,9 +10,8 @@ run where that was asked for.
 
 from __future__ import annotations
 
-from meta.judges.llm.asking import UNANSWERED
-
 from creator.turned_down import commonest
+from meta.judges.llm.asking import UNANSWERED
 from selfplay.core.errors import PausedError
 from selfplay.core.types import Composition, Group
 from selfplay.ledger import AlarmEntry, Ledger

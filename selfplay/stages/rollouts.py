@@ -14,7 +14,6 @@ from itertools import count
 from typing import Protocol
 
 from meta.judges.llm.wins import comparisons_in
-
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Probe, Prompt, Purpose, Response, Sampling, Verdict
 from selfplay.events import Listener, Progress, nobody

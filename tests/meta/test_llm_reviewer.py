@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from meta.judges.llm.reading import Reading
 
 from meta.anchors.anchors import Anchor, Part, part_of
+from meta.judges.llm.reading import Reading
 from meta.reviewers import PastEdit
 from meta.reviewers.llm.replies import Rules
 from meta.reviewers.llm.shown import select

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from meta.judges.llm.quoting import disarmed
 
+from meta.judges.llm.quoting import disarmed
 from meta.rubrics.rubric import MAX_CRITERIA, Criterion, Rubric
 from selfplay.core.errors import PausedError
 from selfplay.core.models.scripted import ScriptedModel

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from meta.judges.llm.thinking import CUT_OFF
 from numpy.typing import NDArray
 
 from meta.constitution.constitution import Constitution, constitution_file, read_constitution
 from meta.judges.llm.table import PairwiseOptions
+from meta.judges.llm.thinking import CUT_OFF
 from meta.judges.pairwise import Outcome, Pairwise
 from selfplay.core.errors import ConfigError, DataError
 from selfplay.core.models.pretrained import Pretrained, load_pretrained

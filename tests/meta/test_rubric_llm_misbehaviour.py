@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from meta.judges.llm.quoting import code_for, disarmed
 from meta.judges.llm.reading import last_object
-
 from selfplay.core.errors import EndpointError
 from selfplay.core.types import Verdict
 from tests.meta.judged_groups import (

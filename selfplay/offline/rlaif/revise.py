@@ -15,12 +15,11 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from meta.judges.llm.asking import Asked
-from meta.judges.llm.quoting import VERSION as QUOTING
-
 from meta.constitution.constitution import constitution_file, read_constitution
 from meta.constitution.revising import WORDING, Chain
 from meta.constitution.revising import revise as chains_of
+from meta.judges.llm.asking import Asked
+from meta.judges.llm.quoting import VERSION as QUOTING
 from selfplay.config import Loaded, load_config
 from selfplay.core.notices import note
 from selfplay.core.seeding import Seed

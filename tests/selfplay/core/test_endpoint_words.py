@@ -13,8 +13,8 @@ from threading import Event
 from typing import Any
 
 import pytest
-from meta.judges.llm.asking import Asked
 
+from meta.judges.llm.asking import Asked
 from selfplay.core.components import Choice
 from selfplay.core.errors import EndpointError, NoAnswerError
 from selfplay.core.models.endpoint import EndpointModel

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from meta.judges.llm.asking import UNANSWERED
 from meta.judges.llm.quoting import disarmed, exhibit
-
 from meta.monitors.exploit_texts import INJECTIONS
 from meta.rubrics.rubric import Rubric
 from selfplay.build import open_game

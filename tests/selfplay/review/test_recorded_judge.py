@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from meta.judges.llm.asking import UNANSWERED
 
 from meta.acceptance.scoring import groups_of
+from meta.judges.llm.asking import UNANSWERED
 from selfplay.core.errors import PausedError
 from selfplay.core.seeding import Seed
 from selfplay.core.types import Group, Prompt, Sampling, Verdict, user
