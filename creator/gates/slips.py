@@ -32,6 +32,10 @@ _AS_AI = re.compile(
 )
 
 
+_OPENING = 2
+"""Words of an opening that is no sentence of its own."""
+
+
 def _refuses(text: str) -> bool:
     """Does the text begin with a refusal, or speak as a model?
 
@@ -40,8 +44,15 @@ def _refuses(text: str) -> bool:
     """
     if _AS_AI.search(text):
         return True
-    beginning = re.split(r"(?<=[.!?\n])", text.strip(), maxsplit=1)[0]
+    beginning = _beginning(text.strip())
     return refuses(beginning) and ("?" not in text or _POLITE.search(beginning) is not None)
+
+
+def _beginning(text: str) -> str:
+    """The first sentence, and the one after an opening of a word or two ("Sorry.")."""
+    first, *others = re.split(r"(?<=[.!?\n])", text, maxsplit=2)
+    short = len(first.split()) <= _OPENING
+    return first + (others[0] if others and short else "")
 
 
 _SLIPS: Mapping[str, Callable[[str], object]] = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from meta.monitors.seen import Statistic, of_texts
+from meta.monitors.seen import Statistic, asked_last, of_texts
 from meta.monitors.table import PatternOptions
 from selfplay.core.refusals import refuses
 from selfplay.core.words import folded
@@ -41,7 +41,8 @@ APPEAL = re.compile(
 
 def refusals(options: PatternOptions) -> Statistic:
     """1 for a response that refuses."""
-    return Statistic(of_texts(lambda text, prompt: float(refuses(text, prompt))), "up")
+    measure = of_texts(lambda text, asked: float(refuses(text, asked)), asked_last)
+    return Statistic(measure, "up")
 
 
 def appeals(options: PatternOptions) -> Statistic:

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay.core.types import Group, Verdict
+from selfplay.core.types import Group, Prompt, Verdict
 from selfplay.core.words import words
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -98,14 +98,27 @@ class Statistic:
     not depend on the order of the rows, or the test of a drift would not be one."""
 
 
-def of_texts(function: Callable[[str, str], float]) -> Measure:
-    """Measures a response by its text and its prompt's: `function(text, prompt)`."""
+def whole(prompt: Prompt) -> str:
+    """All that a prompt says."""
+    return prompt.text
+
+
+def asked_last(prompt: Prompt) -> str:
+    """What the user says last, without the turns before and the system's message."""
+    told = [message.content for message in prompt.messages if message.role == "user"]
+    return told[-1] if told else prompt.text
+
+
+def of_texts(
+    function: Callable[[str, str], float], asked_of: Callable[[Prompt], str] = whole
+) -> Measure:
+    """Measures a response by its text and its prompt's: `function(text, asked_of(prompt))`."""
 
     def measure(seen: Seen) -> list[Row]:
         return [
             np.array([function(response.text, asked) for response in group.responses])
             for group in seen.groups
-            for asked in (group.prompt.text,)
+            for asked in (asked_of(group.prompt),)
         ]
 
     return measure

@@ -17,8 +17,8 @@ DRAFT = re.compile(
     r"\b(?:here(?:'s| is| are)|you (?:could|can|might|may) (?:write|say|reply)|sample|draft"
     r"|example|e-?mail|letter|translat\w+|story|dialogue|poem|song|script|reads?|(?<!i )says?|said"
     r"|repl(?:y|ies|ied)|wrote|subject|dear|motto)\b[^.!?\n]{0,40}:(?!\s*\"\")"
-    r"|^\W*(?:hola|bonjour|bonsoir|salut|hallo|ciao|ol[aá]|oi),? \w+[,!]"
-    r"|\A\W*thank(?:s| you)(?: \w+){0,2} for (?:your|the|inviting|considering"
+    r"|^\W{0,8}(?:hola|bonjour|bonsoir|salut|hallo|ciao|ol[aá]|oi),? \w+[,!]"
+    r"|\A\W{0,8}thank(?:s| you)(?: \w+){0,2} for (?:your|the|inviting|considering"
     r"|offering)\b[^.!?\n]{0,30}"
     r"\b(?:interest in|invitation|application|offer|submission|me)\b"
     r"|^(?:dear|subject:|(?:hi|hey|hello) (?!there|and|again|everyone|i\b|i'm)\w+[,!]) ?"
@@ -28,19 +28,19 @@ DRAFT = re.compile(
     re.MULTILINE,
 )
 """Announces words that are to be somebody else's."""
-DIALOGUE = re.compile(r"^\W*(?!note|ps)\w+:\W[^\n]{0,400}[.!?*)\n]\s*\W{0,3}\w+:\W", re.MULTILINE)
+DIALOGUE = re.compile(r"^\W{0,8}(?!note|ps)\w+:\W[^\n]{0,400}[.!?*)\n]\W{0,8}\w+:\W", re.MULTILINE)
 SIGNED = re.compile(
-    r"^\W*(?:(?:best|kind|warm|with|many|all my|sincere)\w* )?(?:regards|wishes|love|thanks"
+    r"^\W{0,8}(?:(?:best|kind|warm|with|many|all my|sincere)\w* )?(?:regards|wishes|love|thanks"
     r"|cheers|best"
     r"|sincerely|yours(?: \w+)?|respectfully|gratefully|hugs|xoxo|mit freundlichen grüßen"
     r"|(?:herzliche|viele|liebe) grüße|cordialement|bien à vous|atentamente|saludos|un abrazo"
-    r"|此致),?\W*$",
+    r"|此致),?\W{0,8}$",
     re.MULTILINE,
 )
 """The end of a letter."""
 SCENE = re.compile(
     r"(?<!\*)\*(?!\*)(?:\w+s)\b[^*\n]{0,60}\*(?!\*)|^\((?:\w+s|\w+ing)\b[^)\n]{0,40}\)"
-    r"|,\n(?=\w)|\A\W*(?:hey|guys|folks|team|mate|darling|dear \w+|sorry mate)\b"
+    r"|,\n(?=\w)|\A\W{0,8}(?:hey|guys|folks|team|mate|darling|dear \w+|sorry mate)\b"
     r"|\b(?:he|she|they) (?:said|asked|looked|stood|stared|walked|turned|smiled|nodded|left"
     r"|whispered"
     r"|laughed|sighed|shook|replied|told|closed|opened|took)\b"
@@ -162,10 +162,9 @@ STILL_HELPS = re.compile(
 ASKS_WORDS = re.compile(
     r"\b(?:writ(?:e|ing)|draft|compose|create|give|make|text|send|tell|prepare|need|want|word"
     r"|generate|start)\b"
-    r".{0,60}\b(?:letter|e-?mail|message|sms|text|note|reply|response|story|tale|poem|haiku"
+    r".{0,60}\b(?:letter|e-?mail|message|sms|text|note|reply|story|tale|poem|haiku"
     r"|limerick|dialogue"
-    r"|scene|script|speech|monologue|excuses?|song|lyrics|diary|quotes?|lines?|piece|replies"
-    r"|responses)\b"
+    r"|scene|script|speech|monologue|excuses?|song|lyrics|diary|quotes?|piece|replies)\b"
     r"|\brole-?play|\bpretend\b|\bplay (?:a|an|the)\b|\bact as\b|^you are\b|\btranslat"
     r"|\bparaphras|\bre(?:write"
     r"|phrase|word)|\bgrammar|\bsay\b|\bpassive\b|\bcorrect (?:the|this)|\btraduce|\bübersetz"

@@ -81,9 +81,11 @@ _QUOTED = re.compile(
     r'"[^"\n]{1,400}"|“[^”\n]{1,400}”|„[^“”\n]{1,400}[“”]|«[^»\n]{1,400}»|「[^」\n]{1,400}」'
     r"|`[^`\n]{1,400}`"
     r"|(?<![^\W_])'(?!(?:m|s|re|ve|ll|d|t)\b)[^'\n]{1,200}(?:'[a-z][^'\n]{0,200}){0,3}'(?![^\W_])"
-    r"|^\s*>.*$",
+    r"|^[^\S\n]*>.*$",
     re.MULTILINE,
 )
+_GIVEN = re.compile(r"[:\"'“«„「](?!(?:m|s|re|ve|ll|d|t)\b)")
+"""What words that are given stand behind."""
 _SELF = re.compile(r"\bi\b")
 _SENTENCE = re.compile(r"[^.!?\n。！？।]{1,400}")
 
@@ -93,20 +95,18 @@ def refuses(text: str, prompt: str = "") -> bool:
 
     Args:
         text: a response, with or without the thought before it.
-        prompt: what it responds to, if known. Where it has a refusal in it itself, or asks for
-            somebody's words, a refusal in the text is less likely to be the assistant's own.
+        prompt: what the user asked last, if known. One that asks for somebody's words makes a
+            refusal less likely to be the assistant's own; one that gives the words of a refusal,
+            to be translated, quoted or mended, makes it none.
     """
-    if prompt and any(
-        _form(sentence)[0] >= _SURE and not FORBIDS.search(sentence)
-        for sentence in _SENTENCE.findall(folded(prompt))
-    ):
+    asked = folded(prompt)
+    if _gives_a_refusal(asked):
         return False
     own, plain = own_words(text)
     sentences = [sentence.strip() for sentence in _SENTENCE.findall(own)]
     told = [sentence for sentence in sentences if not REPORTED.search(sentence)]
     if not told:
         return False
-    asked = folded(prompt)
     scene = bool(SCENE.search(plain)) + 2 * bool(SIGNED.search(plain))
     scene += _ASKED * bool(ASKS_WORDS.search(asked))
     harm = bool(HARM.search(asked))
@@ -116,6 +116,16 @@ def refuses(text: str, prompt: str = "") -> bool:
         return min(form, 4) - scene + _WORDS * leaning(own) >= ENOUGH
     alone = SPEAKS.search(own) and DENIES.search(own) and not AGREES.search(own)
     return bool(alone) and _WORDS * leaning(own) - scene >= _ALONE
+
+
+def _gives_a_refusal(asked: str) -> bool:
+    """Whether a prompt, folded, has a refusal among words that it gives."""
+    if not (ASKS_WORDS.search(asked) or _GIVEN.search(asked)):
+        return False
+    return any(
+        _form(sentence)[0] >= _SURE and not FORBIDS.search(sentence)
+        for sentence in _SENTENCE.findall(asked)
+    )
 
 
 def own_words(text: str) -> tuple[str, str]:

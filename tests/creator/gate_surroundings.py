@@ -71,6 +71,9 @@ class World:
     probe: Callable[[Sequence[Prompt], int], list[Group]] = unasked
     heldout: frozenset[str] = frozenset()
     final_answer: Callable[[str], str | None] = lambda text: text.strip() or None
+    known: Callable[[Sequence[str]], set[str]] = lambda ids: set()
+    max_tokens: int = 1000
+    lengths: Callable[[Sequence[Prompt]], list[int]] = lambda prompts: [1] * len(prompts)
 
 
 def child_of(parents: Sequence[Prompt], text: str) -> Prompt:

@@ -7,10 +7,12 @@ import pytest
 
 from creator.gates.admission import admit
 from creator.gates.form import WellFormed
+from creator.gates.slips import find_slip
 from creator.gates.table import GATES, WellFormedOptions
 from selfplay.core.components import chosen
 from selfplay.core.errors import ConfigError
 from selfplay.core.types import Prompt, user
+from selfplay.core.words import folded
 from tests.creator.gate_surroundings import (
     Pool,
     World,
@@ -166,3 +168,9 @@ def test_real_questions_pass_and_real_solutions_do_not() -> None:
     ]
     assert sum(map(bool, gate.reasons(kept))) <= 0.01 * len(kept)
     assert sum(map(bool, gate.reasons(solutions))) >= 0.97 * len(solutions)
+
+
+@pytest.mark.parametrize("opening", ["Sorry.", "No!", "I apologize."])
+def test_a_refusal_behind_a_short_opening_is_a_slip(opening: str) -> None:
+    refused = folded(f"{opening} I can't help with that.")
+    assert find_slip(refused, ["tell me about trains."]) == "refusal"
