@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from selfplay.core.refusal_forms import compiled
+
 _FORMS: Mapping[str, str] = {
     "de": r"""
     \b(?:werde|kann|darf|möchte) (?:ich )?(?:\w+ )?keine\w*\b.*\b(?:erzählen|machen|tätigen
@@ -167,12 +169,7 @@ _FORMS: Mapping[str, str] = {
 }
 
 
-def _lines(block: str) -> list[str]:
-    """The forms of a block."""
-    return re.sub(r"\n {6}(?=\S)", "", block).rstrip("\n ").split("\n    ")[1:]
-
-
 FORMS: tuple[re.Pattern[str], ...] = tuple(
-    re.compile(form) for block in _FORMS.values() for form in _lines(block)
+    form for block in _FORMS.values() for form in compiled(block)
 )
 """Each refuses where it is found in a sentence."""
